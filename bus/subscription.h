@@ -1,0 +1,189 @@
+#ifndef TASKVISOR_BUS_SUBSCRIPTION_H_
+#define TASKVISOR_BUS_SUBSCRIPTION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "bus/spsc_queue.h"
+#include "sched/atomic.h"
+#include "sched/event_count.h"
+
+namespace taskvisor::internal {
+
+// Who receives. Called on the subscription's own thread, one record at a time.
+template <class T>
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  virtual void OnRecord(const T& record) noexcept = 0;
+  // No OnRecord follows; also on the subscription's thread.
+  virtual void OnClosed() noexcept {}
+  // Asked on the fan-out thread; a record it does not want costs it nothing.
+  [[nodiscard]] virtual bool Wants(const T& record) const noexcept = 0;
+};
+
+// What became of the records of one subscription. At any moment
+// offered == delivered + dropped + queued.
+struct SubscriptionCounts {
+  uint64_t offered = 0;    // reached the fan-out and were wanted
+  uint64_t delivered = 0;  // handed to the callback
+  uint64_t dropped = 0;    // queue full, or thrown away at the close
+  uint64_t queued = 0;
+};
+
+// Subscription<T>
+//
+// A bounded queue and a thread of its own for one sink, so that a callback that blocks
+// delays only itself.
+//
+//            Start               Close              the queue is empty
+//   kIdle ──────────▶ kOpen ─────────────▶ kClosing ─────────────────▶ kClosed
+//     │                 │                     │                           ▲
+//     └───── Close, or the thread could ──────┴──── Abandon ──────────────┘
+//            not be made
+//
+// kClosed by Abandon: the thread ends as soon as the running callback returns (which
+// may be never); what is queued counts as dropped.
+//
+// Threads: Offer, Flush from the fan-out thread; OnRecord on the own thread; the rest
+// from anywhere. The thread shares ownership, so it may outlive the bus.
+template <class T>
+class Subscription : public std::enable_shared_from_this<Subscription<T>> {
+ public:
+  enum class Offered : uint8_t { kTaken, kFull, kClosed, kUnwanted };
+
+  Subscription(std::string name, size_t capacity, std::unique_ptr<Sink<T>> sink)
+      : name_(std::move(name)), queue_(capacity), sink_(std::move(sink)) {}
+
+  // False if the system has no thread for us: the subscription is then closed.
+  bool Start() {
+    if (!Move(kIdle, kOpen)) return state_.load(std::memory_order_acquire) == kOpen;
+    try {
+      std::thread([self = this->shared_from_this()] { self->Loop(); }).detach();
+      return true;
+    } catch (const std::system_error&) {
+      state_.store(kClosed, std::memory_order_release);
+      done_.store(true, std::memory_order_release);
+      return false;
+    }
+  }
+
+  // Queues a copy. Wake-ups come with Flush.
+  Offered Offer(const T& record) {
+    if (!sink_->Wants(record)) return Offered::kUnwanted;
+    // relaxed: counters; each has one writer and is only reported.
+    offered_.store(offered_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    if (state_.load(std::memory_order_acquire) == kClosed) return Drop(Offered::kClosed);
+    if (!queue_.TryPush(record)) return Drop(Offered::kFull);
+    pushed_ = true;
+    return Offered::kTaken;
+  }
+
+  // One wake-up for all that was offered since the last.
+  void Flush() {
+    if (!std::exchange(pushed_, false)) return;
+    events_.Notify();
+  }
+
+  // Lets the thread end once the queue is empty.
+  void Close() {
+    if (Move(kIdle, kClosed)) done_.store(true, std::memory_order_release);
+    static_cast<void>(Move(kOpen, kClosing));
+    events_.Notify();
+  }
+
+  // Ends without waiting for the queue or the callback.
+  void Abandon() {
+    Close();
+    static_cast<void>(Move(kClosing, kClosed));
+    events_.Notify();
+  }
+
+  // The thread has made its last call (or there never was one).
+  [[nodiscard]] bool Done() const { return done_.load(std::memory_order_acquire); }
+  // Notified when Done becomes true.
+  void SetDoneListener(std::shared_ptr<EventCount> listener) { on_done_ = std::move(listener); }
+
+  [[nodiscard]] SubscriptionCounts Counts() const {
+    SubscriptionCounts counts;
+    // Read in this order, delivered first: a record counts as queued until then.
+    counts.delivered = delivered_.load(std::memory_order_acquire);
+    counts.dropped = refused_.load(std::memory_order_acquire);
+    counts.offered = offered_.load(std::memory_order_acquire);
+    const uint64_t rest = counts.offered - counts.delivered - counts.dropped;
+    const bool over = state_.load(std::memory_order_acquire) == kClosed;
+    (over ? counts.dropped : counts.queued) += rest;
+    return counts;
+  }
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+
+ private:
+  enum State : uint8_t { kIdle, kOpen, kClosing, kClosed };
+
+  bool Move(State from, State to) {
+    return UpdateIf(
+               state_, [=](uint8_t s) { return s == from; },
+               [=](uint8_t) { return static_cast<uint8_t>(to); })
+        .done;
+  }
+
+  Offered Drop(Offered why) {
+    refused_.store(refused_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    return why;
+  }
+
+  void Loop() {
+    while (true) {
+      const uint8_t state = state_.load(std::memory_order_acquire);
+      if (state == kClosed) break;
+      if (const T* record = queue_.Front()) {
+        delivered_.store(delivered_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+        sink_->OnRecord(*record);
+        queue_.Pop();
+        continue;
+      }
+      if (state == kClosing) break;  // read before the queue was found empty
+      Park();
+    }
+    static_cast<void>(Move(kClosing, kClosed));
+    sink_->OnClosed();
+    done_.store(true, std::memory_order_release);
+    if (on_done_ != nullptr) on_done_->Notify();
+  }
+
+  void Park() {
+    for (int look = 0; look < kLooksBeforeParking; ++look) {
+      std::this_thread::yield();
+      if (queue_.Front() != nullptr) return;
+    }
+    const EventCount::Key key = events_.PrepareWait();
+    if (queue_.Front() == nullptr && state_.load(std::memory_order_acquire) == kOpen) {
+      events_.Wait(key);
+    }
+  }
+
+  // A wake-up costs the fan-out some 8 us, a yield the others nothing.
+  static constexpr int kLooksBeforeParking = 16;
+
+  const std::string name_;
+  SpscQueue<T> queue_;
+  const std::unique_ptr<Sink<T>> sink_;
+  EventCount events_;
+  Atomic<uint8_t> state_{kIdle};
+  Atomic<bool> done_{false};
+  Atomic<uint64_t> offered_{0};
+  Atomic<uint64_t> refused_{0};
+  Atomic<uint64_t> delivered_{0};
+  bool pushed_ = false;  // the fan-out thread's own
+  std::shared_ptr<EventCount> on_done_;
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_BUS_SUBSCRIPTION_H_

@@ -1,0 +1,25 @@
+#include <iostream>
+
+#include "taskvisor/supervisor.h"
+using namespace std::chrono_literals;
+using namespace taskvisor;
+
+int main() {
+  auto supervisor = Supervisor::Create();
+  auto flaky = TaskSpec::Restartable("flaky",
+                                     [](TaskContext& context) {
+                                       return context.attempt() < 3 ? Fail("not yet") : Ok();
+                                     })
+                   .WithBackoff(BackoffPolicy::Constant(50ms))
+                   .WithTimeout(5s);
+  auto broken = TaskSpec::Once("broken", [] { throw FatalError("no disk", /*exit_code=*/28); });
+
+  TaskWaiter waiters[] = {flaky.Watch(), broken.Watch()};
+  absl::Status status = supervisor->Run(std::move(flaky), std::move(broken));  // or Ctrl-C
+  for (const TaskWaiter& waiter : waiters) {
+    TaskOutcome outcome = waiter.Wait().value();
+    std::cout << waiter.id().ToString() << ": " << Label(outcome.kind()) << " after "
+              << outcome.attempts() << " attempt(s) " << outcome.reason() << "\n";
+  }
+  return status.ok() ? 0 : 1;
+}

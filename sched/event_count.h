@@ -1,0 +1,76 @@
+#ifndef TASKVISOR_SCHED_EVENT_COUNT_H_
+#define TASKVISOR_SCHED_EVENT_COUNT_H_
+
+#include <chrono>
+#include <cstdint>
+
+#include "sched/atomic.h"
+#include "sched/futex.h"
+
+namespace taskvisor::internal {
+
+// EventCount
+//
+// Park until some condition, kept elsewhere, may have become true.
+//
+//   waiter                                   notifier
+//   while (!condition()) {                   make the condition true
+//     Key key = events.PrepareWait();        events.Notify();
+//     if (condition()) break;
+//     events.Wait(key);
+//   }
+//
+// No wake-up is lost: PrepareWait and Notify are read-modify-writes of one word, so
+// one comes first. If Notify does, PrepareWait's acquire pairs with its release and
+// the second look sees the condition; if PrepareWait does, Notify sees the waiting
+// bit, changes the word and wakes. No seq_cst is needed for that.
+//
+// Word:  | epoch : 31 | waiting : 1 |. Wake-ups may be spurious: always loop.
+// Notify and PrepareWait are wait-free; Notify makes a system call only if somebody
+// waits, and then wakes all.
+class EventCount {
+ public:
+  using Key = uint32_t;
+
+  [[nodiscard]] Key PrepareWait() {
+    return word_.fetch_or(kWaiting, std::memory_order_acq_rel) | kWaiting;
+  }
+
+  void Wait(Key key) { WaitUntil(key, std::chrono::steady_clock::time_point::max()); }
+
+  // Real time, whatever clock the supervisor runs on: callers on virtual time arm a
+  // timer that notifies.
+  void WaitUntil(Key key, std::chrono::steady_clock::time_point deadline) {
+    // acquire: pairs with the release in Notify.
+    if (word_.load(std::memory_order_acquire) == key) FutexWait(word_, key, deadline);
+  }
+
+  void Notify() {
+    const uint32_t seen = word_.fetch_add(kEpoch, std::memory_order_acq_rel);
+    if ((seen & kWaiting) == 0) return;
+    // May also clear the bit of a waiter that prepared just now: its key is then out
+    // of date and its Wait returns at once, which is allowed.
+    word_.fetch_and(~kWaiting, std::memory_order_acq_rel);
+    FutexWakeAll(word_);
+  }
+
+ private:
+  static constexpr uint32_t kWaiting = 1;
+  static constexpr uint32_t kEpoch = 2;
+
+  Atomic<uint32_t> word_{0};
+};
+
+// Parks the caller until condition().
+template <class Condition>
+void Await(EventCount& events, Condition condition) {
+  while (!condition()) {
+    const EventCount::Key key = events.PrepareWait();
+    if (condition()) return;
+    events.Wait(key);
+  }
+}
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SCHED_EVENT_COUNT_H_

@@ -1,0 +1,46 @@
+#ifndef TASKVISOR_SCHED_FUTEX_H_
+#define TASKVISOR_SCHED_FUTEX_H_
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <climits>
+#include <cstdint>
+
+#include "sched/atomic.h"
+
+namespace taskvisor::internal {
+
+#ifndef TASKVISOR_MODEL_ATOMIC
+static_assert(sizeof(Atomic<uint32_t>) == sizeof(uint32_t));
+
+// Sleeps while `word` holds `expected`, at most until `deadline` (steady clock; max()
+// = for ever). May return early; the caller looks again. Orders nothing: the word
+// itself does.
+inline void FutexWait(Atomic<uint32_t>& word, uint32_t expected,
+                      std::chrono::steady_clock::time_point deadline) {
+  timespec until{};
+  const timespec* limit = nullptr;
+  if (deadline != std::chrono::steady_clock::time_point::max()) {
+    const auto since = deadline.time_since_epoch();
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
+    until.tv_sec = static_cast<time_t>(seconds.count());
+    until.tv_nsec = static_cast<long>(std::chrono::nanoseconds(since - seconds).count());
+    limit = &until;
+  }
+  // WAIT_BITSET: its timeout is a point on CLOCK_MONOTONIC, not a duration.
+  syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, limit, nullptr,
+          FUTEX_BITSET_MATCH_ANY);
+}
+
+inline void FutexWakeAll(Atomic<uint32_t>& word) {
+  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+}
+#endif  // a model test brings its own two
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SCHED_FUTEX_H_

@@ -1,0 +1,121 @@
+#ifndef TASKVISOR_SCHED_POOL_H_
+#define TASKVISOR_SCHED_POOL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "sched/atomic.h"
+#include "sched/event_count.h"
+#include "sched/index_stack.h"
+#include "sched/ready_queue.h"
+
+namespace taskvisor::internal {
+
+// Where a work item runs: one of `workers` seats, each with a task_group_context of
+// its own, so that parallel loops started on it can be cancelled without touching
+// anybody else's.
+class Seat {
+ public:
+  // Cancels the nested parallel work of the Runnable that runs here now. Any thread that
+  // knows that it still runs. The pool makes the seat fit for the next Runnable.
+  virtual void CancelNested() = 0;
+
+ protected:
+  ~Seat() = default;
+};
+
+// What the pool runs. Never throws: an exception that reached TBB would cancel a
+// whole task group.
+class Runnable {
+ public:
+  virtual void Run(Seat& seat) noexcept = 0;
+
+ protected:
+  ~Runnable() = default;
+};
+
+// Pool
+//
+// Runs Runnables on TBB workers. A work item of a TBB task group does not carry one
+// Runnable, it drains: it takes from the ready queue until that is empty or its time
+// budget is spent, then goes back to TBB (so that nested parallel loops get workers)
+// and comes again. At most `workers` items drain at a time.
+//
+// Word:  | pending : 47 | closed : 1 | draining : 16 |
+//   pending    pushed and not yet claimed by an item
+//   closed     joined: what is submitted now never runs
+//   draining   items started and not yet out
+//   Submit         pending + 1, and draining + 1 if below `workers`: the caller then
+//                  owes TBB a new item
+//   item, again    pending - 1 if > 0 (it owns one element), else draining - 1 (it is
+//                  out). One word: an item cannot leave over a push it did not see.
+//
+// oneTBB, as of 2021.8, needs all of this to be true:
+//   - task_arena(n, 0): no slot is kept for an outside thread, so work runs with
+//     nobody waiting; items go in through enqueue, which also works on one CPU;
+//   - global_control(max_allowed_parallelism) above the sum of all pools' workers, or
+//     n - 1 threads come for n workers, and none on one core;
+//   - no exception leaves an item;
+//   - the library is not instrumented for TSan, so the hand-off of an item goes
+//     through an atomic of ours (WorkItem in pool.cc).
+//
+// Progress: Submit is lock-free but for TBB's own queues when it starts an item and
+// malloc when the ready queue grows. Memory order: what happened before Submit(r) is
+// visible to r.Run.
+class Pool {
+ public:
+  // workers = 0: as many as this process may use cores.
+  explicit Pool(size_t workers);
+  ~Pool();  // REQUIRES: Join was called, or nothing was ever submitted.
+
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  void Submit(Runnable& runnable);
+
+  // Submits the `count` elements of [first, ...), each a Runnable*.
+  template <class Iterator>
+  void SubmitRange(Iterator first, size_t count) {
+    ready_.PushRange(first, count);
+    Announce(count);
+  }
+
+  // Waits until everything submitted has run and TBB has let go of our items, and closes
+  // the pool: a later Submit does nothing. (An entry may be finished by a stopper between
+  // becoming ready and its Submit; such a latecomer has nothing to run.) Not from a worker.
+  void Join();
+
+  // True on a thread that is inside this pool's arena, also in a nested loop.
+  [[nodiscard]] bool OnWorker() const { return OnWorkerOf(this); }
+  // The same for a pool that may be gone.
+  [[nodiscard]] static bool OnWorkerOf(const Pool* pool);
+
+  [[nodiscard]] size_t workers() const { return workers_; }
+
+ private:
+  class TbbSeat;
+  struct Tbb;
+  struct WorkItem;
+
+  static constexpr uint64_t kDrainingMask = 0xffff;
+  static constexpr uint64_t kClosed = 0x10000;
+  static constexpr uint64_t kPendingOne = 0x20000;
+
+  void Announce(uint64_t count);
+  void StartItem();
+  void Start(uint32_t seat);
+  void Drain(uint32_t seat);
+  [[nodiscard]] bool ClaimOrLeave();
+
+  const size_t workers_;
+  ReadyQueue<Runnable*> ready_;
+  alignas(kCacheLine) Atomic<uint64_t> word_{0};
+  EventCount idle_;
+  IndexStack free_seats_;
+  std::unique_ptr<Tbb> tbb_;
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SCHED_POOL_H_

@@ -1,0 +1,82 @@
+#ifndef TASKVISOR_SCHED_READY_QUEUE_H_
+#define TASKVISOR_SCHED_READY_QUEUE_H_
+
+#include <concurrentqueue/concurrentqueue.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <thread>
+
+#include "sched/atomic.h"
+
+namespace taskvisor::internal {
+
+// ReadyQueue
+//
+// moodycamel::ConcurrentQueue behind the few calls we use; the only file that includes
+// it. FIFO per pushing thread. Between pushing threads there is no order, but a turn:
+// a cursor stays with one thread's elements for kTurn takes at most, then goes on to
+// the next thread's. (Without a cursor the queue takes from the longest of the first
+// few sub-queues, and one busy thread starves all others.)
+//
+// Callers count: they take only after an atomic count of theirs proved that an
+// element is in the queue and is theirs to take, so Take never fails; it may have to
+// look more than once while other takers and pushers move.
+//
+// Progress: lock-free, but for the memory of a new block (malloc).
+template <class T>
+class ReadyQueue {
+  static constexpr uint32_t kTurn = 32;
+  struct Traits : moodycamel::ConcurrentQueueDefaultTraits {
+    static const uint32_t EXPLICIT_CONSUMER_CONSUMPTION_QUOTA_BEFORE_ROTATE = kTurn;
+  };
+  using Queue = moodycamel::ConcurrentQueue<T, Traits>;
+
+ public:
+  // Where one taking thread is on its way round the pushing threads. One thread at a time.
+  class Cursor {
+   public:
+    explicit Cursor(ReadyQueue& queue) : token_(queue.queue_) {}
+
+   private:
+    friend class ReadyQueue;
+    moodycamel::ConsumerToken token_;
+  };
+
+  ReadyQueue() : shared_(*this) {}
+
+  void Push(T value) { queue_.enqueue(value); }
+
+  template <class Iterator>
+  void PushRange(Iterator first, size_t count) {
+    queue_.enqueue_bulk(first, count);
+  }
+
+  [[nodiscard]] T Take(Cursor& cursor) {
+    T value{};
+    while (!queue_.try_dequeue(cursor.token_, value)) std::this_thread::yield();
+    return value;
+  }
+
+  // For threads without a cursor: whoever finds the shared one free uses it, the others
+  // take what they find; so nothing waits for ever.
+  [[nodiscard]] T Take() {
+    if (!shared_busy_.exchange(true, std::memory_order_acquire)) {
+      const T value = Take(shared_);
+      shared_busy_.store(false, std::memory_order_release);  // pairs with the exchange
+      return value;
+    }
+    T value{};
+    while (!queue_.try_dequeue(value)) std::this_thread::yield();
+    return value;
+  }
+
+ private:
+  Queue queue_;
+  Cursor shared_;
+  Atomic<bool> shared_busy_{false};
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SCHED_READY_QUEUE_H_

@@ -1,0 +1,105 @@
+#ifndef TASKVISOR_SCHED_SLAB_H_
+#define TASKVISOR_SCHED_SLAB_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "sched/atomic.h"
+#include "sched/index_stack.h"
+
+namespace taskvisor::internal {
+
+// Slab<T>
+//
+// Up to `capacity` slots of T, numbered from 0. A slot's T is built when its chunk is
+// first used, recycled without being destroyed, and destroyed with the slab: memory
+// of a T is valid, and a T, for as long as the slab lives ("type-stable"). That is
+// what lets a stale reference be refused by a compare with a generation kept inside
+// T, without a reclamation scheme.
+//
+// Memory order: what was written before Free(i) is visible after the Allocate that
+// returns i.
+// Progress: Allocate and Free are lock-free, but for malloc when a chunk is new.
+template <class T>
+class Slab {
+ public:
+  static constexpr uint32_t kChunk = 256;
+
+  explicit Slab(uint32_t capacity)
+      : capacity_(capacity),
+        chunk_count_((capacity + kChunk - 1) / kChunk),
+        chunks_(std::make_unique<Atomic<Chunk*>[]>(chunk_count_)) {}
+
+  ~Slab() {
+    for (uint32_t i = 0; i < chunk_count_; ++i) {
+      delete chunks_[i].load(std::memory_order_acquire);
+    }
+  }
+
+  // Nothing once `capacity` slots are out.
+  [[nodiscard]] std::optional<uint32_t> Allocate() {
+    if (const auto recycled = free_.Pop(Link())) return recycled;
+    uint32_t fresh = used_.load(std::memory_order_relaxed);
+    do {
+      if (fresh >= capacity_) return free_.Pop(Link());  // a Free may have come meanwhile
+      // seq_cst: one half of a store-load pair with a scan that first closes a gate
+      // and then reads used(); see Registry::Commit for the other half.
+    } while (!used_.compare_exchange_weak(fresh, fresh + 1, std::memory_order_seq_cst,
+                                          std::memory_order_relaxed));
+    EnsureChunk(fresh / kChunk);
+    return fresh;
+  }
+
+  void Free(uint32_t index) { free_.Push(index, Link()); }
+
+  // REQUIRES: `index` was returned by Allocate, now or earlier.
+  [[nodiscard]] T& At(uint32_t index) const {
+    return chunks_[index / kChunk].load(std::memory_order_acquire)->items[index % kChunk];
+  }
+
+  // At(index), or null if that slot was never used (a forged or foreign number).
+  [[nodiscard]] T* Find(uint32_t index) const {
+    if (index >= capacity_) return nullptr;
+    Chunk* chunk = chunks_[index / kChunk].load(std::memory_order_acquire);
+    return chunk == nullptr ? nullptr : &chunk->items[index % kChunk];
+  }
+
+  // Slots ever used: all live ones are below it (At of one whose Allocate has not yet
+  // returned may have no chunk: use Find). seq_cst: see Allocate.
+  [[nodiscard]] uint32_t used() const { return used_.load(std::memory_order_seq_cst); }
+
+ private:
+  struct Chunk {
+    T items[kChunk];
+    Atomic<uint32_t> next_free[kChunk] = {};
+  };
+
+  auto Link() const {
+    return [this](uint32_t index) -> Atomic<uint32_t>& {
+      return chunks_[index / kChunk].load(std::memory_order_acquire)->next_free[index % kChunk];
+    };
+  }
+
+  void EnsureChunk(uint32_t number) {
+    Atomic<Chunk*>& chunk = chunks_[number];
+    if (chunk.load(std::memory_order_acquire) != nullptr) return;
+    auto fresh = std::make_unique<Chunk>();
+    Chunk* none = nullptr;
+    if (chunk.compare_exchange_strong(none, fresh.get(), std::memory_order_acq_rel,
+                                      std::memory_order_acquire)) {
+      static_cast<void>(fresh.release());
+    }
+  }
+
+  const uint32_t capacity_;
+  const uint32_t chunk_count_;
+  const std::unique_ptr<Atomic<Chunk*>[]> chunks_;
+  Atomic<uint32_t> used_{0};
+  IndexStack free_;
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SCHED_SLAB_H_

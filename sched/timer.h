@@ -1,0 +1,55 @@
+#ifndef TASKVISOR_SCHED_TIMER_H_
+#define TASKVISOR_SCHED_TIMER_H_
+
+#include <cstdint>
+
+#include "sched/atomic.h"
+
+namespace taskvisor::internal {
+
+// Timer
+//
+// One thing to do at one point in time; a member of whatever it belongs to. Its
+// memory must stay valid (though not armed) for the life of the TimerQueue: a
+// cancelled timer is unlinked by the timer thread later, on its own way round.
+//
+//              Arm                    due (timer thread)
+//   idle ─────────────▶ armed ───────────────────────────▶ idle, fire(tag) runs
+//     ▲                   │
+//     └───── Cancel ──────┘        at most one of Cancel and the firing wins
+//
+// Word:  | sequence : 62 | queued : 1 | armed : 1 |
+//   armed    due at `deadline`, not yet fired or cancelled
+//   queued   in the inbox of the timer thread, which has yet to look at it
+//   sequence counts arms and cancels, so that a firing is judged by one CAS
+//
+// Who may touch what: `deadline` and `tag` belong to the owner while not armed;
+// `inbox_next` to whoever set `queued`; the links to the timer thread.
+struct Timer {
+  // Runs on the timer thread; must not block. `tag` is what Arm was given.
+  using Fire = void (*)(Timer& timer, uint64_t tag);
+
+  static constexpr uint64_t kArmed = 1;
+  static constexpr uint64_t kQueued = 2;
+  static constexpr uint64_t kSequence = 4;
+
+  explicit Timer(Fire on_fire) : fire(on_fire) {}
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+
+  Atomic<uint64_t> word{0};
+  Atomic<int64_t> deadline{0};  // ns of the clock
+  Atomic<uint64_t> tag{0};
+  const Fire fire;
+
+  Timer* inbox_next = nullptr;
+
+  Timer* previous = nullptr;
+  Timer* next = nullptr;
+  int16_t level = -1;  // -1: not linked
+  int16_t slot = 0;
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SCHED_TIMER_H_

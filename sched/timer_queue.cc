@@ -1,0 +1,118 @@
+#include "sched/timer_queue.h"
+
+#include <pthread.h>
+#include <sys/prctl.h>
+
+#include <optional>
+#include <utility>
+
+#include "sched/timer_wheel.h"
+
+namespace taskvisor::internal {
+
+TimerQueue::TimerQueue(std::shared_ptr<Clock> clock) : clock_(std::move(clock)) {}
+
+TimerQueue::~TimerQueue() { Stop(); }
+
+void TimerQueue::Start() {
+  if (thread_.joinable()) return;
+  clock_->Watch(this, [this] { events_.Notify(); });
+  try {
+    thread_ = std::thread([this] { Loop(); });
+  } catch (...) {
+    clock_->Unwatch(this);
+    throw;
+  }
+}
+
+void TimerQueue::Stop() {
+  if (!thread_.joinable()) return;
+  clock_->Unwatch(this);
+  stop_.store(true, std::memory_order_release);  // pairs with the acquire in Loop
+  events_.Notify();
+  thread_.join();
+}
+
+void TimerQueue::Arm(Timer& timer, TimePoint deadline, uint64_t tag) {
+  const int64_t at = deadline.time_since_epoch().count();
+  // relaxed: published by the release of the word below.
+  timer.deadline.store(at, std::memory_order_relaxed);
+  timer.tag.store(tag, std::memory_order_relaxed);
+  const auto update = UpdateIf(
+      timer.word, [](uint64_t) { return true; },
+      [](uint64_t w) { return (w | Timer::kArmed | Timer::kQueued) + Timer::kSequence; });
+  if ((update.seen & Timer::kQueued) == 0) {
+    Push(timer, at);
+  } else {
+    WakeFor(at);  // still in the inbox from an earlier, perhaps later, deadline
+  }
+}
+
+bool TimerQueue::Cancel(Timer& timer) {
+  return UpdateIf(
+             timer.word, [](uint64_t w) { return (w & Timer::kArmed) != 0; },
+             [](uint64_t w) { return (w & ~Timer::kArmed) + Timer::kSequence; })
+      .done;
+}
+
+void TimerQueue::Push(Timer& timer, int64_t deadline) {
+  uintptr_t head = inbox_.load(std::memory_order_acquire);
+  do {
+    timer.inbox_next = reinterpret_cast<Timer*>(head & ~kAsleep);
+    // release: hands the timer over; pairs with the exchange in TakeInbox.
+  } while (!inbox_.compare_exchange_weak(head,
+                                         reinterpret_cast<uintptr_t>(&timer) | (head & kAsleep),
+                                         std::memory_order_acq_rel, std::memory_order_acquire));
+  // Only now: a thread that sleeps with our timer in its inbox is in the sleep that
+  // wakes_at_ speaks of. Decided before the CAS, it might be an earlier sleep that left
+  // the same value in the word.
+  if ((head & kAsleep) != 0) WakeFor(deadline);
+}
+
+// REQUIRES: the timer is in the inbox, or was since it was armed.
+void TimerQueue::WakeFor(int64_t deadline) {
+  const auto update = UpdateIf(
+      inbox_,
+      [&](uintptr_t head) {
+        return (head & kAsleep) != 0 && deadline < wakes_at_.load(std::memory_order_relaxed);
+      },
+      [](uintptr_t head) { return head & ~kAsleep; });
+  if (update) events_.Notify();
+}
+
+void TimerQueue::TakeInbox(TimerWheel& wheel) {
+  uintptr_t head = inbox_.exchange(0, std::memory_order_acq_rel);
+  auto* timer = reinterpret_cast<Timer*>(head & ~kAsleep);
+  while (timer != nullptr) {
+    Timer& current = *timer;
+    timer = current.inbox_next;  // ours until `queued` is cleared
+    const uint64_t seen = current.word.fetch_and(~Timer::kQueued, std::memory_order_acq_rel);
+    if ((seen & Timer::kArmed) != 0) wheel.Link(current);
+  }
+}
+
+void TimerQueue::Loop() {
+  pthread_setname_np(pthread_self(), "tv-timer");
+  prctl(PR_SET_TIMERSLACK, 1UL);
+  TimerWheel wheel(NowTicks());
+  while (true) {
+    const EventCount::Key key = events_.PrepareWait();
+    TakeInbox(wheel);
+    if (stop_.load(std::memory_order_acquire)) return;
+    wheel.Advance(NowTicks());
+
+    const std::optional<int64_t> next = wheel.NextLook();
+    wakes_at_.store(next.value_or(INT64_MAX), std::memory_order_relaxed);
+    uintptr_t empty = 0;
+    // release: publishes wakes_at_ with the bit.
+    if (!inbox_.compare_exchange_strong(empty, kAsleep, std::memory_order_acq_rel,
+                                        std::memory_order_acquire)) {
+      continue;
+    }
+    auto until = std::chrono::steady_clock::time_point::max();
+    if (next.has_value() && clock_->RunsByItself()) until = TimePoint(Duration(*next));
+    events_.WaitUntil(key, until);
+  }
+}
+
+}  // namespace taskvisor::internal

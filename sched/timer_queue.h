@@ -1,0 +1,70 @@
+#ifndef TASKVISOR_SCHED_TIMER_QUEUE_H_
+#define TASKVISOR_SCHED_TIMER_QUEUE_H_
+
+#include <cstdint>
+#include <memory>
+#include <thread>
+
+#include "sched/atomic.h"
+#include "sched/event_count.h"
+#include "sched/timer.h"
+#include "taskvisor/clock.h"
+
+namespace taskvisor::internal {
+
+// TimerQueue
+//
+// One thread and one wheel for all timers of a supervisor. Owners never touch the
+// wheel: Arm pushes the timer into an inbox (once, until the thread has looked), and
+// Cancel is one bit of the timer's own word.
+//
+// Inbox word: | first timer (pointer) : 63 | asleep : 1 |. The thread sets `asleep`
+// only over an empty inbox, after it has published when it will wake; whoever brings
+// an earlier deadline takes the bit away and owes the wake-up. One word, so neither
+// can miss the other.
+//
+// Progress: Arm and Cancel are lock-free (a futex wake when the deadline is the
+// earliest). Firing waits for the timer thread. Never fires early; late by the
+// wake-up latency of the thread (timer slack is set to 1 ns).
+//
+// Memory order: what the owner did before Arm is visible to the firing.
+class TimerQueue {
+ public:
+  explicit TimerQueue(std::shared_ptr<Clock> clock);
+  ~TimerQueue();  // Stop()
+
+  void Start();
+  // Joins the thread; armed timers never fire, arming is still allowed (and useless).
+  // Idempotent, one caller, not the timer thread.
+  void Stop();
+
+  // Fires once at `deadline` with `tag`. REQUIRES: not armed, and no other Arm or
+  // Cancel of this timer at the same time.
+  void Arm(Timer& timer, TimePoint deadline, uint64_t tag);
+
+  // True if that arming will not fire; false if it was not armed or has fired (its
+  // callback may still be running: the tag tells it whether it is out of date).
+  bool Cancel(Timer& timer);
+
+  [[nodiscard]] Clock& clock() const { return *clock_; }
+
+ private:
+  static constexpr uintptr_t kAsleep = 1;
+
+  void Push(Timer& timer, int64_t deadline);
+  void WakeFor(int64_t deadline);
+  void Loop();
+  void TakeInbox(class TimerWheel& wheel);
+  [[nodiscard]] int64_t NowTicks() const { return clock_->Now().time_since_epoch().count(); }
+
+  const std::shared_ptr<Clock> clock_;
+  EventCount events_;
+  alignas(kCacheLine) Atomic<uintptr_t> inbox_{0};
+  Atomic<int64_t> wakes_at_{INT64_MAX};
+  Atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SCHED_TIMER_QUEUE_H_

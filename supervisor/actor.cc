@@ -1,0 +1,311 @@
+#include "supervisor/actor.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <random>
+#include <string>
+#include <utility>
+
+#include "sched/timed_wait.h"
+#include "supervisor/jitter.h"
+#include "supervisor/registry.h"
+#include "supervisor/text.h"
+
+namespace taskvisor::internal {
+namespace {
+
+int32_t ThreadId() {
+  thread_local const auto id = static_cast<int32_t>(syscall(SYS_gettid));
+  return id;
+}
+
+JitterSource JitterOf(const SupervisorConfig& config) {
+  if (config.jitter_source) return config.jitter_source;
+  const auto random = [] {
+    return (uint64_t{std::random_device{}()} << 32) | std::random_device{}();
+  };
+  return SeededJitter(config.jitter_seed.has_value() ? *config.jitter_seed : random());
+}
+
+TaskOutcome OutcomeOf(const Entry& entry, const Decision& decision, const TaskResult& result) {
+  if (decision.outcome == OutcomeKind::kCompleted) return TaskOutcome(OutcomeKind::kCompleted);
+  if (decision.outcome == OutcomeKind::kCancelled || result.ok()) {
+    return TaskOutcome(OutcomeKind::kCancelled);
+  }
+  std::string reason = CutReason(result.error().reason);
+  if (decision.exhausted) {
+    const std::string n = std::to_string(*entry.rules.max_retries);
+    reason = CutReason("max_retries_exceeded(" + n + "/" + n + "): " + reason);
+  }
+  return TaskOutcome(decision.outcome, reason)
+      .set_exit_code(result.error().exit_code)
+      .set_source(result.error().source);
+}
+
+}  // namespace
+
+void Entry::Run(Seat& seat) noexcept { actor->Run(*this, seat); }
+
+void EntryTimer::OnFire(Timer& timer, uint64_t tag) {
+  Entry& entry = *static_cast<EntryTimer&>(timer).entry;
+  entry.actor->OnTimer(entry, static_cast<Entry::TimerUse>(tag & 3), tag >> 2);
+}
+
+Actor::Actor(const SupervisorConfig& config, Pool& pool, TimerQueue& timers, Publisher& publisher,
+             Registry& registry)
+    : pool_(pool),
+      timers_(timers),
+      clock_(timers.clock()),
+      publisher_(publisher),
+      registry_(registry),
+      grace_(config.grace),
+      jitter_(JitterOf(config)) {
+  if (config.max_concurrent.has_value()) {
+    permits_.emplace(static_cast<int64_t>(*config.max_concurrent));
+  }
+}
+
+std::optional<int64_t> Actor::PermitBalance() const {
+  return permits_.has_value() ? std::optional(permits_->balance()) : std::nullopt;
+}
+
+void Actor::Run(Entry& entry, Seat& seat) noexcept {
+  const auto taken = entry.state.TryTake();
+  if (!taken) return;
+  if (Snapshot{taken.seen}.has_permit() || AcquireOrPark(entry)) RunBody(entry, seat);
+}
+
+bool Actor::AcquireOrPark(Entry& entry) {
+  if (!permits_.has_value() || permits_->TryAcquire()) return true;
+  const Ticket ticket{entry.slot, entry.state.Load().epoch()};
+  if (!entry.state.TryPark()) {
+    FinishUnstarted(entry, /*permit=*/false);
+  } else {
+    OfferPermit(permits_->Park(ticket));
+  }
+  return false;
+}
+
+void Actor::ReleasePermit() {
+  if (permits_.has_value()) OfferPermit(permits_->Release());
+}
+
+void Actor::OfferPermit(std::optional<Ticket> ticket) {
+  for (; ticket.has_value(); ticket = permits_->Release()) {
+    Entry& entry = registry_.At(ticket->slot);
+    if (entry.state.TryGrant(ticket->epoch)) return Submit(entry);
+  }
+}
+
+void Actor::FinishUnstarted(Entry& entry, bool permit) {
+  static_cast<void>(entry.state.TryFinish(/*stopped=*/true));
+  if (permit) ReleasePermit();
+  registry_.Finish(entry, TaskOutcome(OutcomeKind::kCancelled), clock_.Now());
+}
+
+void Actor::RunBody(Entry& entry, Seat& seat) {
+  const Snapshot seen = entry.state.Load();
+  if (seen.stopped()) return FinishUnstarted(entry, /*permit=*/true);
+
+  Attempt attempt{};
+  attempt.number = entry.attempts.load(std::memory_order_relaxed) + 1;
+  attempt.start = clock_.Now();
+  const Duration timeout = entry.rules.timeout.value_or(Duration::zero());
+  attempt.deadline =
+      timeout == Duration::zero() ? TimePoint::max() : SaturatingAdd(attempt.start, timeout);
+  RunningAttempt running{
+      AttemptContext(entry.state, clock_,
+                     {entry.Id(), &entry.name.name, attempt.number, attempt.deadline}),
+      seat};
+  // Read by others under a pin, which needs kRunning: published by TryBegin.
+  entry.attempt.store(&running, std::memory_order_relaxed);
+  entry.started_at.store(attempt.start.time_since_epoch().count(), std::memory_order_relaxed);
+  entry.thread.store(ThreadId(), std::memory_order_relaxed);
+  entry.attempts.store(attempt.number, std::memory_order_release);
+  // Before kRunning, in which others may publish the attempt's timeout or the task's end.
+  publisher_.Emit(EventKind::kTaskStarting, attempt.start, entry,
+                  [&](Event& e) { e.WithAttempt(attempt.number); });
+  const uint64_t epoch = seen.epoch() + 1;
+  if (attempt.deadline != TimePoint::max()) {
+    timers_.Arm(entry.timer, attempt.deadline, Entry::Tag(Entry::TimerUse::kTimeout, epoch));
+  }
+  TaskResult result;
+  if (const auto begun = entry.state.TryBegin(); begun) {
+    if (Snapshot{begun.seen}.due()) TimeOut(entry, epoch);
+    result = CallBody(entry.body, running.context.context());
+    attempt.end = clock_.Now();
+    attempt.last = entry.state.Settle();
+  } else {  // stopped since the look above: the attempt ends before its body begins
+    result = Cancelled();
+    attempt.end = attempt.start;
+    attempt.last = entry.state.SettleUnbegun();
+  }
+  timers_.Cancel(entry.timer);
+  ReleasePermit();
+  Conclude(entry, attempt, std::move(result));
+}
+
+void Actor::OnTimer(Entry& entry, Entry::TimerUse use, uint64_t epoch) {
+  switch (use) {
+    case Entry::TimerUse::kTimeout:
+      return TimeOut(entry, epoch);
+    case Entry::TimerUse::kDelay: {
+      const auto woken = entry.state.TryWake(epoch);
+      if (woken && Snapshot{woken.seen}.Is(Phase::kDelaying)) Submit(entry);
+      return;
+    }
+    case Entry::TimerUse::kGrace:
+      static_cast<void>(registry_.Abandon(entry, Snapshot{epoch << kEpochShift}, clock_.Now(),
+                                          /*force=*/true));
+      return;
+  }
+}
+
+void Actor::TimeOut(Entry& entry, uint64_t epoch) {
+  const auto timed_out = entry.state.TryTimeOut(epoch);
+  const Snapshot before{timed_out.seen};
+  if (!timed_out || !before.Is(Phase::kRunning)) return;
+  publisher_.Emit(EventKind::kTimeoutHit, clock_.Now(), entry, [&](Event& e) {
+    e.WithAttempt(entry.attempts.load(std::memory_order_relaxed)).WithTimeout(*entry.rules.timeout);
+  });
+  entry.attempt.load(std::memory_order_relaxed)->Tell(CancelCause::kTimeout, before.scoped());
+  entry.state.Unpin();
+}
+
+StopResult Actor::Stop(Entry& entry, Snapshot seen, CancelCause cause) {
+  const auto stop = entry.state.RequestStop(seen, static_cast<uint8_t>(cause));
+  if (stop.result == StopResult::kTaken) {
+    timers_.Cancel(entry.timer);
+    if (stop.before.has_permit()) ReleasePermit();
+    registry_.Finish(entry, TaskOutcome(OutcomeKind::kCancelled), clock_.Now());
+  } else if (stop.result == StopResult::kPinned) {
+    // The first to stop a running attempt is alone with its timer until Unpin.
+    timers_.Cancel(entry.timer);
+    if (cause != CancelCause::kShutdown) {
+      timers_.Arm(entry.timer, SaturatingAdd(clock_.Now(), grace_),
+                  Entry::Tag(Entry::TimerUse::kGrace, stop.before.epoch()));
+    }
+    entry.attempt.load(std::memory_order_relaxed)->Tell(cause, stop.before.scoped());
+    entry.state.Unpin();
+  }
+  return stop.result;
+}
+
+StopResult Actor::StopById(TaskId id, CancelCause cause) {
+  while (true) {
+    const Registry::Found found = registry_.Lookup(id);
+    if (found.entry == nullptr || found.seen.Is(Phase::kFinishing)) return StopResult::kRefused;
+    const StopResult result = Stop(*found.entry, found.seen, cause);
+    if (result != StopResult::kRefused) return result;  // else it moved on: look again
+  }
+}
+
+void Actor::Conclude(Entry& entry, const Attempt& attempt, TaskResult result) {
+  if (attempt.last.abandoned()) {  // its outcome is out: only the slot is left to give back
+    static_cast<void>(entry.state.TryFinish(/*stopped=*/true));
+    return registry_.Finish(entry, TaskOutcome(), attempt.end);
+  }
+  try {
+    const AttemptEnd end = PublishEnd(entry, attempt, result);
+    Follow(entry, attempt, end, result);
+  } catch (...) {  // the caller's jitter source, or no memory: not the body's fault
+    publisher_.Emit(EventKind::kRuntimeFailure, attempt.end, [](Event& e) {
+      e.WithTask("actor").WithReason("the decision after an attempt threw");
+    });
+    while (!entry.state.TryFinish(entry.state.Load().stopped())) {
+    }
+    registry_.Finish(entry, TaskOutcome(OutcomeKind::kPanicked, "actor failed"), attempt.end);
+  }
+}
+
+AttemptEnd Actor::PublishEnd(Entry& entry, const Attempt& attempt, TaskResult& result) {
+  const Snapshot last = attempt.last;
+  const bool late = attempt.end >= attempt.deadline;
+  if (last.timed_out() || (late && !last.stopped())) {
+    if (!last.timed_out()) {  // the timer thread had no chance; the deadline decides
+      publisher_.Emit(EventKind::kTimeoutHit, attempt.end, entry, [&](Event& e) {
+        e.WithAttempt(attempt.number).WithTimeout(*entry.rules.timeout);
+      });
+    }
+    result = TaskResult(TimeoutError(*entry.rules.timeout, result));
+  }
+  const bool timed_out = last.timed_out() || (late && !last.stopped());
+  const bool stopped = result.ok() || result.error().kind == TaskErrorKind::kCancelled;
+  publisher_.Emit(stopped ? EventKind::kTaskStopped : EventKind::kTaskFailed, attempt.end, entry,
+                  [&](Event& e) {
+                    e.WithAttempt(attempt.number).WithDuration(attempt.end - attempt.start);
+                    if (result.ok()) {
+                      e.WithCause(CancelCause::kNone);
+                    } else if (stopped) {
+                      e.WithCause(last.stopped() ? CauseOf(last) : CancelCause::kCancelled);
+                    } else {
+                      e.WithExitCode(result.error().exit_code).WithReason(result.error().reason);
+                      if (timed_out) e.WithOverrun(attempt.end - attempt.deadline);
+                    }
+                  });
+  if (result.ok()) return AttemptEnd::kSuccess;
+  if (stopped) return AttemptEnd::kCancelled;
+  return result.error().IsRetryable() ? AttemptEnd::kRetryable : AttemptEnd::kFatal;
+}
+
+void Actor::Follow(Entry& entry, const Attempt& attempt, AttemptEnd end, const TaskResult& result) {
+  entry.failures = end == AttemptEnd::kRetryable ? entry.failures + 1 : 0;
+  std::optional<Duration> delay;  // decided, and announced, once
+  while (true) {
+    const bool stopped = entry.state.Load().stopped();
+    Decision decision =
+        Decide(entry.rules, end, entry.failures, attempt.end - attempt.start, stopped);
+    if (decision.next != Decision::Next::kFinish && !delay.has_value()) {
+      delay = decision.next == Decision::Next::kRetry ? RetryDelay(entry) : decision.delay;
+      AnnounceDelay(entry, attempt, decision, *delay, result);
+    }
+    if (decision.next != Decision::Next::kFinish && stopped) {
+      decision = {.outcome = OutcomeKind::kCancelled};
+    }
+    if (decision.next == Decision::Next::kFinish) {
+      if (!entry.state.TryFinish(stopped)) continue;
+      return registry_.Finish(entry, OutcomeOf(entry, decision, result), attempt.end);
+    }
+    if (TryWait(entry, attempt.end, *delay)) return;
+  }
+}
+
+bool Actor::TryWait(Entry& entry, TimePoint from, Duration delay) {
+  if (delay <= Duration::zero()) {
+    if (!entry.state.TryRequeue()) return false;
+    Submit(entry);
+    return true;
+  }
+  timers_.Arm(entry.timer, SaturatingAdd(from, delay),
+              Entry::Tag(Entry::TimerUse::kDelay, entry.state.Load().epoch()));
+  const auto delayed = entry.state.TryDelay();
+  if (!delayed) {
+    timers_.Cancel(entry.timer);
+  } else if (Snapshot{delayed.seen}.due()) {
+    Submit(entry);
+  }
+  return delayed.done;
+}
+
+Duration Actor::RetryDelay(Entry& entry) {
+  const std::string task =
+      entry.named ? entry.name.name.ToString() : "task-" + std::to_string(entry.ordinal);
+  const double sample = jitter_(task, entry.draws++);
+  return entry.rules.backoff.Delay(entry.failures - 1, sample);
+}
+
+void Actor::AnnounceDelay(Entry& entry, const Attempt& attempt, const Decision& decision,
+                          Duration delay, const TaskResult& result) {
+  if (!decision.announced) return;
+  publisher_.Emit(EventKind::kBackoffScheduled, attempt.end, entry, [&](Event& e) {
+    e.WithAttempt(attempt.number).WithDelay(delay);
+    if (decision.next == Decision::Next::kRetry) {
+      e.WithBackoffSource(BackoffSource::kFailure).WithReason(result.error().reason);
+    } else {
+      e.WithBackoffSource(BackoffSource::kSuccess);
+    }
+  });
+}
+
+}  // namespace taskvisor::internal

@@ -1,0 +1,95 @@
+#ifndef TASKVISOR_SUPERVISOR_ACTOR_H_
+#define TASKVISOR_SUPERVISOR_ACTOR_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "sched/permits.h"
+#include "sched/pool.h"
+#include "sched/timer_queue.h"
+#include "supervisor/decision.h"
+#include "supervisor/entry.h"
+#include "supervisor/publisher.h"
+#include "supervisor/runner.h"
+#include "taskvisor/supervisor_config.h"
+
+namespace taskvisor::internal {
+
+class Registry;
+
+// Actor
+//
+// The loop of a task, as transitions of its Entry. No thread belongs to a task: each
+// step is done by the thread that caused it, a worker, the timer thread or a stopper.
+//
+//   begin     stop-check, permit (or park), stop-check, attempt + 1, TaskStarting
+//   body      CallBody
+//   settle    timeout disarmed, permit back, TaskStopped or TaskFailed
+//   decide    Decide(): finish, repeat or retry; BackoffScheduled; delay or queue
+//
+// One object serves all entries of a supervisor. Its methods are called with the
+// ownership that ActorState describes.
+class Actor {
+ public:
+  struct Ticket {
+    uint32_t slot = 0;
+    uint64_t epoch = 0;
+  };
+
+  Actor(const SupervisorConfig& config, Pool& pool, TimerQueue& timers, Publisher& publisher,
+        Registry& registry);
+
+  // A queued entry gets its turn.
+  void Submit(Entry& entry) { pool_.Submit(entry); }
+  // From the pool.
+  void Run(Entry& entry, Seat& seat) noexcept;
+  // From the timer thread.
+  void OnTimer(Entry& entry, Entry::TimerUse use, uint64_t epoch);
+
+  // Asks the task that `seen` is a state of to stop. A body that runs gets a grace
+  // timer, unless a shutdown asks: it has one grace for all. Finishes a task at rest.
+  StopResult Stop(Entry& entry, Snapshot seen, CancelCause cause);
+  // The same, whatever state the task is in by now. kRefused: it is gone, or finishes.
+  StopResult StopById(TaskId id, CancelCause cause);
+
+  // Free permits, negative: parked tickets. Nothing without a limit.
+  [[nodiscard]] std::optional<int64_t> PermitBalance() const;
+
+ private:
+  // A finished call of a body, as far as it is known.
+  struct Attempt {
+    uint32_t number;
+    TimePoint start;
+    TimePoint end;
+    TimePoint deadline;
+    Snapshot last;  // when it settled
+  };
+
+  [[nodiscard]] bool AcquireOrPark(Entry& entry);
+  void ReleasePermit();
+  void OfferPermit(std::optional<Ticket> ticket);
+  void FinishUnstarted(Entry& entry, bool permit);
+  void RunBody(Entry& entry, Seat& seat);
+  void TimeOut(Entry& entry, uint64_t epoch);
+
+  void Conclude(Entry& entry, const Attempt& attempt, TaskResult result);
+  [[nodiscard]] AttemptEnd PublishEnd(Entry& entry, const Attempt& attempt, TaskResult& result);
+  void Follow(Entry& entry, const Attempt& attempt, AttemptEnd end, const TaskResult& result);
+  [[nodiscard]] bool TryWait(Entry& entry, TimePoint from, Duration delay);
+  [[nodiscard]] Duration RetryDelay(Entry& entry);
+  void AnnounceDelay(Entry& entry, const Attempt& attempt, const Decision& decision, Duration delay,
+                     const TaskResult& result);
+
+  Pool& pool_;
+  TimerQueue& timers_;
+  Clock& clock_;
+  Publisher& publisher_;
+  Registry& registry_;
+  const Duration grace_;
+  const JitterSource jitter_;
+  std::optional<Permits<Ticket>> permits_;
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SUPERVISOR_ACTOR_H_

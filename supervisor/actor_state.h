@@ -1,0 +1,347 @@
+#ifndef TASKVISOR_SUPERVISOR_ACTOR_STATE_H_
+#define TASKVISOR_SUPERVISOR_ACTOR_STATE_H_
+
+#include <cassert>
+#include <cstdint>
+#include <thread>
+
+#include "sched/atomic.h"
+
+namespace taskvisor::internal {
+
+// The life of a registry slot and of the task in it, in one word.
+//
+//           Reserve           Commit         TryTake             TryBegin
+//   kFree ──────────▶ kReserved ─────▶ kQueued ──────▶ kStarting ─────────▶ kRunning
+//                                       ▲ ▲ ▲              │ TryPark           │ Settle:
+//                              TryGrant │ │ │              ▼                   │ the body
+//                                       │ │ └────────── kWaiting               │ is back
+//                                       │ │   TryWake                          ▼
+//                                       │ └──────────── kDelaying ◀──────── kSettling
+//                                       │   (kStarting to it too, if stopped)  │
+//                                       └─────────────────────────────────────┘ TryRequeue
+//
+//   stop, or the end, from each of them:   ... ──▶ kFinishing ── Release ──▶ kFree
+//
+// Who owns the slot's plain fields (rules, body, streak, ...):
+//   kFree        nobody; Slab::Allocate gives the slot to one thread
+//   kReserved    the thread that adds
+//   kQueued      whoever takes it out: a worker or a stopper
+//   kStarting    the worker
+//   kWaiting     whoever takes it out: the giver of a permit or a stopper
+//   kRunning     the worker; others that hold a pin may use what is marked so
+//   kSettling    the worker
+//   kDelaying    whoever takes it out: the timer thread or a stopper
+//   kFinishing   the thread that moved it here, until Release
+//
+// Word:  | epoch : 40 | pins : 8 | cause : 4 | flags : 8 | phase : 4 |
+//   epoch   + 1 with every attempt and every release: a timer, a ticket or a stale id
+//           that carries an old epoch is refused inside the compare-and-swap
+//   pins    threads that act on the running attempt from outside (stop, timeout,
+//           abandonment). Settle waits for them, so an attempt outlives its pins
+//   cause   of the stop, a CancelCause; 0 while kStop is not set
+//
+// Timers are armed by the owner before the phase they serve (kStarting for kRunning's
+// timeout, kSettling for kDelaying), because in the phase itself others may take the
+// slot away. One that fires before the phase has come leaves kDue for its owner.
+enum class Phase : uint64_t {
+  kFree,
+  kReserved,
+  kQueued,
+  kStarting,
+  kWaiting,
+  kRunning,
+  kSettling,
+  kDelaying,
+  kFinishing,
+};
+
+inline constexpr uint64_t kPhaseMask = 0xf;
+inline constexpr uint64_t kStop = 1u << 4;        // sticky: the task is to end
+inline constexpr uint64_t kTimedOut = 1u << 5;    // this attempt's deadline passed
+inline constexpr uint64_t kAbandoned = 1u << 6;   // the outcome is out, the body still in
+inline constexpr uint64_t kPermit = 1u << 7;      // queued with a permit in hand
+inline constexpr uint64_t kJoined = 1u << 8;      // somebody waits for Release
+inline constexpr uint64_t kScoped = 1u << 9;      // the attempt has a CancelNode to tell
+inline constexpr uint64_t kCommitted = 1u << 10;  // it became a task (TaskAdded is out)
+inline constexpr uint64_t kDue = 1u << 11;        // the timer for the coming phase fired already
+inline constexpr int kCauseShift = 12;
+inline constexpr uint64_t kCauseMask = uint64_t{0xf} << kCauseShift;
+inline constexpr int kPinShift = 16;
+inline constexpr uint64_t kPinOne = uint64_t{1} << kPinShift;
+inline constexpr uint64_t kPinMask = uint64_t{0xff} << kPinShift;
+inline constexpr int kEpochShift = 24;
+inline constexpr uint64_t kEpochOne = uint64_t{1} << kEpochShift;
+// What a body's context looks at.
+inline constexpr uint64_t kCancelledMask = kStop | kTimedOut;
+
+constexpr unsigned To(Phase p) { return 1u << static_cast<unsigned>(p); }
+inline constexpr unsigned kLegal[] = {
+    // row: from, bit: to
+    /* kFree      */ To(Phase::kReserved),
+    /* kReserved  */ To(Phase::kQueued) | To(Phase::kFinishing),
+    /* kQueued    */ To(Phase::kStarting) | To(Phase::kFinishing),
+    /* kStarting  */ To(Phase::kRunning) | To(Phase::kWaiting) | To(Phase::kSettling) |
+        To(Phase::kFinishing),
+    /* kWaiting   */ To(Phase::kQueued) | To(Phase::kFinishing),
+    /* kRunning   */ To(Phase::kSettling),
+    /* kSettling  */ To(Phase::kQueued) | To(Phase::kDelaying) | To(Phase::kFinishing),
+    /* kDelaying  */ To(Phase::kQueued) | To(Phase::kFinishing),
+    /* kFinishing */ To(Phase::kFree),
+};
+
+struct Snapshot {
+  uint64_t word = 0;
+
+  [[nodiscard]] Phase phase() const { return static_cast<Phase>(word & kPhaseMask); }
+  [[nodiscard]] bool Is(Phase p) const { return phase() == p; }
+  [[nodiscard]] bool stopped() const { return (word & kStop) != 0; }
+  [[nodiscard]] bool timed_out() const { return (word & kTimedOut) != 0; }
+  [[nodiscard]] bool abandoned() const { return (word & kAbandoned) != 0; }
+  [[nodiscard]] bool has_permit() const { return (word & kPermit) != 0; }
+  [[nodiscard]] bool joined() const { return (word & kJoined) != 0; }
+  [[nodiscard]] bool scoped() const { return (word & kScoped) != 0; }
+  [[nodiscard]] bool due() const { return (word & kDue) != 0; }
+  [[nodiscard]] bool committed() const { return (word & kCommitted) != 0; }
+  [[nodiscard]] bool pinned() const { return (word & kPinMask) != 0; }
+  [[nodiscard]] uint8_t cause() const {
+    return static_cast<uint8_t>((word & kCauseMask) >> kCauseShift);
+  }
+  [[nodiscard]] uint64_t epoch() const { return word >> kEpochShift; }
+
+  [[nodiscard]] Snapshot In(Phase to) const {
+    assert((kLegal[word & kPhaseMask] & To(to)) != 0);
+    return {(word & ~kPhaseMask) | static_cast<uint64_t>(to)};
+  }
+  [[nodiscard]] Snapshot With(uint64_t flags) const { return {word | flags}; }
+  [[nodiscard]] Snapshot Without(uint64_t flags) const { return {word & ~flags}; }
+  [[nodiscard]] Snapshot Stopped(uint8_t why) const {
+    return {word | kStop | (uint64_t{why} << kCauseShift)};
+  }
+};
+
+// What a request to stop found, and what the requester owes.
+enum class StopResult : uint8_t {
+  kRefused,  // not that task any more, or it finishes already: nothing
+  kAlready,  // stopped before: nothing
+  kTaken,    // it was at rest and is kFinishing now: the caller finishes it
+  kPinned,   // its body runs: the caller tells the attempt, then Unpin
+  kNoted,    // between two phases: its owner will see the flag
+};
+
+class ActorState {
+ public:
+  [[nodiscard]] Snapshot Load() const { return {word_.load(std::memory_order_acquire)}; }
+
+  // Owner of a free slot. Nobody else moves a free slot.
+  void Reserve() {
+    static_cast<void>(Move([](Snapshot s) { return s.Is(Phase::kFree); },
+                           [](Snapshot s) { return s.In(Phase::kReserved); }));
+  }
+
+  // The adding thread, with everything in place: kQueued, the caller submits it. If it
+  // was stopped meanwhile (then the result says so): kFinishing, the caller finishes it.
+  //
+  // seq_cst: one half of a store-load pair. The adder writes this word and then reads
+  // the gate; a shutdown closes the gate and then reads this word. With acq_rel both
+  // could read the old value (the store-buffer litmus test), and a task would run on
+  // after a shutdown that never saw it.
+  [[nodiscard]] Snapshot Commit() {
+    uint64_t seen = word_.load(std::memory_order_acquire);
+    uint64_t next = 0;
+    do {
+      const Snapshot s{seen};
+      next = s.In(s.stopped() ? Phase::kFinishing : Phase::kQueued).With(kCommitted).word;
+    } while (!word_.compare_exchange_weak(seen, next, std::memory_order_seq_cst,
+                                          std::memory_order_acquire));
+    return {seen};
+  }
+  // The other half, for the shutdown's scan.
+  [[nodiscard]] Snapshot LoadForScan() const { return {word_.load(std::memory_order_seq_cst)}; }
+
+  // The adding thread takes its reservation back: kFinishing, then Release.
+  void Withdraw() {
+    static_cast<void>(
+        Move([](Snapshot) { return true; }, [](Snapshot s) { return s.In(Phase::kFinishing); }));
+  }
+
+  // Worker with a popped slot. Refused: not queued any more, a leftover queue item.
+  // Taken: `seen` says whether it has a permit.
+  [[nodiscard]] Update<uint64_t> TryTake() {
+    return Move([](Snapshot s) { return s.Is(Phase::kQueued); },
+                [](Snapshot s) { return s.In(Phase::kStarting); });
+  }
+
+  // Worker with a permit (or no limit). Refused: stopped meanwhile; it settles.
+  // `seen` says whether the timeout was due() at once.
+  [[nodiscard]] Update<uint64_t> TryBegin() {
+    return Move([](Snapshot s) { return !s.stopped(); },
+                [](Snapshot s) {
+                  return Snapshot{s.Without(kPermit | kDue).In(Phase::kRunning).word + kEpochOne};
+                });
+  }
+
+  // Worker that found no permit; it then parks a ticket of this epoch. False: stopped
+  // meanwhile; it finishes.
+  [[nodiscard]] bool TryPark() { return MoveUnstopped(Phase::kWaiting); }
+
+  // Who offers a permit to a ticket. True: it has it, and the caller submits it.
+  [[nodiscard]] bool TryGrant(uint64_t epoch) {
+    return Move([=](Snapshot s) { return s.Is(Phase::kWaiting) && s.epoch() == epoch; },
+                [](Snapshot s) { return s.In(Phase::kQueued).With(kPermit); })
+        .done;
+  }
+
+  // The running attempt got a CancelNode. The result tells whether the attempt was
+  // cancelled before (then the caller tells the node; nobody else will).
+  [[nodiscard]] Snapshot MarkScoped() {
+    return {word_.fetch_or(kScoped, std::memory_order_acq_rel)};
+  }
+
+  // At the deadline of the attempt of `epoch`. Done: it timed out, the caller holds a
+  // pin (if `seen` was kRunning) or has left kDue for the worker (if kStarting).
+  [[nodiscard]] Update<uint64_t> TryTimeOut(uint64_t epoch) {
+    return Move(
+        [=](Snapshot s) {
+          if (s.Is(Phase::kStarting)) return s.epoch() + 1 == epoch;
+          return s.Is(Phase::kRunning) && s.epoch() == epoch && (s.word & kCancelledMask) == 0;
+        },
+        [](Snapshot s) {
+          if (s.Is(Phase::kStarting)) return s.With(kDue);
+          return Snapshot{s.With(kTimedOut).word + kPinOne};
+        });
+  }
+
+  // Grace is over. True once: the body runs on, the caller gives the outcome Stuck and
+  // holds a pin.
+  [[nodiscard]] bool TryAbandon(uint64_t epoch, bool force = true) {
+    return Move(
+               [=](Snapshot s) {
+                 return (force || !s.pinned()) && s.Is(Phase::kRunning) && s.epoch() == epoch &&
+                        s.stopped() && !s.abandoned();
+               },
+               [](Snapshot s) { return Snapshot{s.With(kAbandoned).word + kPinOne}; })
+        .done;
+  }
+
+  void Unpin() { word_.fetch_sub(kPinOne, std::memory_order_acq_rel); }
+
+  // Worker whose body has returned. Waits for the pins: their holders are in a few
+  // lines of ours, and in what the body itself hung on its scopes. The result is the
+  // attempt's last state; its timeout flag is spent.
+  [[nodiscard]] Snapshot Settle() {
+    while (true) {
+      const auto update =
+          Move([](Snapshot s) { return !s.pinned(); },
+               [](Snapshot s) { return s.In(Phase::kSettling).Without(kTimedOut | kScoped); });
+      if (update) return {update.seen};
+      std::this_thread::yield();
+    }
+  }
+
+  // The same from kStarting, after a TryBegin that was refused.
+  [[nodiscard]] Snapshot SettleUnbegun() {
+    return {Move([](Snapshot) { return true; },
+                 [](Snapshot s) { return s.In(Phase::kSettling).Without(kPermit | kDue); })
+                .seen};
+  }
+
+  // Worker, after its decision. False: stopped meanwhile; it decides again.
+  [[nodiscard]] bool TryRequeue() { return MoveUnstopped(Phase::kQueued); }
+  // To kDelaying, or straight to kQueued if its timer was due() (`seen` says so).
+  [[nodiscard]] Update<uint64_t> TryDelay() {
+    return Move(
+        [](Snapshot s) { return !s.stopped(); },
+        [](Snapshot s) { return s.In(s.due() ? Phase::kQueued : Phase::kDelaying).Without(kDue); });
+  }
+  // The same for the end (also from kStarting); `stopped` is what was decided on.
+  [[nodiscard]] bool TryFinish(bool stopped) {
+    return Move([=](Snapshot s) { return s.stopped() == stopped; },
+                [](Snapshot s) { return s.In(Phase::kFinishing); })
+        .done;
+  }
+
+  // Timer thread, when the wait after the attempt of `epoch` is over; judged inside the
+  // CAS, or a late timer could end the next wait. Done: the caller submits (if `seen`
+  // was kDelaying) or has left kDue for the worker (if kSettling).
+  [[nodiscard]] Update<uint64_t> TryWake(uint64_t epoch) {
+    return Move(
+        [=](Snapshot s) {
+          return (s.Is(Phase::kDelaying) || s.Is(Phase::kSettling)) && s.epoch() == epoch;
+        },
+        [](Snapshot s) { return s.Is(Phase::kSettling) ? s.With(kDue) : s.In(Phase::kQueued); });
+  }
+
+  struct Stop {
+    StopResult result;
+    Snapshot before;
+  };
+  // Anyone. `seen` is a state in which the slot held the task that is meant; no CAS
+  // succeeds on a later task, because the epoch is part of the word.
+  [[nodiscard]] Stop RequestStop(Snapshot seen, uint8_t cause) {
+    const auto update = Move(
+        [=](Snapshot s) { return SameTask(s, seen) && !s.stopped() && !s.Is(Phase::kFinishing); },
+        [=](Snapshot s) {
+          const Snapshot stopped = s.Stopped(cause);
+          if (s.Is(Phase::kRunning)) return Snapshot{stopped.word + kPinOne};
+          return AtRest(s) ? stopped.In(Phase::kFinishing) : stopped;
+        });
+    return {Classify(update, seen), {update.seen}};
+  }
+
+  // Asks for a Notify at Release. False: it was released already.
+  [[nodiscard]] bool Join(Snapshot seen) {
+    return Move([=](Snapshot s) { return SameTask(s, seen); },
+                [](Snapshot s) { return s.With(kJoined); })
+        .done;
+  }
+
+  // The finisher, last. The result says whether anybody joined.
+  [[nodiscard]] Snapshot Release() {
+    const auto update = Move(
+        [](Snapshot) { return true; },
+        [](Snapshot s) {
+          return Snapshot{((s.epoch() + 1) << kEpochShift) | static_cast<uint64_t>(Phase::kFree)};
+        });
+    return {update.seen};
+  }
+
+  // What a TaskContext reads in a loop.
+  [[nodiscard]] const Atomic<uint64_t>* word() const { return &word_; }
+
+ private:
+  // Attempts of one task raise the epoch too, so "the same task" is: not released
+  // since. Callers that hold an older state of the task look it up again by its id.
+  static bool SameTask(Snapshot now, Snapshot seen) {
+    return now.epoch() == seen.epoch() && !now.Is(Phase::kFree);
+  }
+  static bool AtRest(Snapshot s) {
+    return s.Is(Phase::kQueued) || s.Is(Phase::kWaiting) || s.Is(Phase::kDelaying);
+  }
+  static StopResult Classify(const Update<uint64_t>& update, Snapshot seen) {
+    const Snapshot before{update.seen};
+    if (!update) {
+      const bool stopped = SameTask(before, seen) && before.stopped();
+      return stopped ? StopResult::kAlready : StopResult::kRefused;
+    }
+    if (before.Is(Phase::kRunning)) return StopResult::kPinned;
+    return AtRest(before) ? StopResult::kTaken : StopResult::kNoted;
+  }
+
+  bool MoveUnstopped(Phase to) {
+    return Move([](Snapshot s) { return !s.stopped(); }, [=](Snapshot s) { return s.In(to); }).done;
+  }
+
+  template <class Allowed, class Next>
+  Update<uint64_t> Move(Allowed allowed, Next next) {
+    return UpdateIf(
+        word_, [&](uint64_t w) { return allowed(Snapshot{w}); },
+        [&](uint64_t w) { return next(Snapshot{w}).word; });
+  }
+
+  Atomic<uint64_t> word_{static_cast<uint64_t>(Phase::kFree)};
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SUPERVISOR_ACTOR_STATE_H_

@@ -1,0 +1,80 @@
+#include "supervisor/alive.h"
+
+#include <algorithm>
+
+namespace taskvisor::internal {
+namespace {
+
+enum class Effect : uint8_t { kIgnored, kAlive, kNotAlive, kGone };
+
+Effect EffectOf(EventKind kind) {
+  switch (kind) {
+    case EventKind::kTaskStarting:
+      return Effect::kAlive;
+    case EventKind::kTaskStopped:
+    case EventKind::kTaskFailed:
+    case EventKind::kTimeoutHit:
+    case EventKind::kActorExhausted:
+    case EventKind::kActorDead:
+      return Effect::kNotAlive;
+    case EventKind::kTaskRemoved:
+      return Effect::kGone;
+    default:
+      return Effect::kIgnored;
+  }
+}
+
+}  // namespace
+
+bool AliveTracker::Update(const Event& event) {
+  const Effect effect = EffectOf(event.kind());
+  if (effect == Effect::kIgnored) return false;
+  Key key{event.id().value_or(TaskId()).value(), {}};
+  if (key.id == 0) key.name = event.task();
+  std::lock_guard lock(mutex_);
+  const auto found = tasks_.find(key);
+  if (found != tasks_.end() && event.sequence <= found->second.sequence) return false;
+  if (effect == Effect::kGone) {
+    if (found == tasks_.end()) return false;
+    tasks_.erase(found);
+    return true;
+  }
+  State& state = found != tasks_.end() ? found->second : tasks_[key];
+  if (state.name.empty()) state.name = event.task();
+  state.sequence = event.sequence;
+  const bool alive = effect == Effect::kAlive;
+  const bool changed = state.alive != alive;
+  state.alive = alive;
+  return changed;
+}
+
+void AliveTracker::Reconcile(const std::vector<TaskId>& live) {
+  std::set<uint64_t> ids;
+  for (const TaskId id : live) ids.insert(id.value());
+  std::lock_guard lock(mutex_);
+  std::erase_if(
+      tasks_, [&](const auto& task) { return task.first.id != 0 && !ids.contains(task.first.id); });
+}
+
+size_t AliveTracker::size() const {
+  std::lock_guard lock(mutex_);
+  return tasks_.size();
+}
+
+std::vector<std::string> AliveTracker::Snapshot() const {
+  std::set<std::string> names;
+  std::lock_guard lock(mutex_);
+  for (const auto& [key, state] : tasks_) {
+    if (state.alive) names.insert(state.name);
+  }
+  return {names.begin(), names.end()};
+}
+
+bool AliveTracker::IsAlive(std::string_view name) const {
+  std::lock_guard lock(mutex_);
+  return std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& task) {
+    return task.second.alive && task.second.name == name;
+  });
+}
+
+}  // namespace taskvisor::internal

@@ -1,0 +1,129 @@
+#include "supervisor/attempt_context.h"
+
+#include <memory>
+#include <utility>
+
+#include "sched/timed_wait.h"
+
+namespace taskvisor {
+namespace internal {
+
+AttemptContext::AttemptContext(ActorState& state, Clock& clock, Facts facts)
+    : state_(state), clock_(clock), facts_(facts), context_(*this, state.word(), kCancelledMask) {}
+
+AttemptContext::~AttemptContext() { delete node_.load(std::memory_order_acquire); }
+
+void AttemptContext::TellScopes(CancelCause cause) {
+  // acquire: pairs with the release in Node; the mark in the word came after it.
+  CancelNode* node = node_.load(std::memory_order_acquire);
+  if (node != nullptr) node->Cancel(static_cast<uint8_t>(cause));
+}
+
+CancelNode& AttemptContext::Node() {
+  CancelNode* node = node_.load(std::memory_order_acquire);
+  if (node != nullptr) return *node;
+  auto fresh = std::make_unique<CancelNode>();
+  if (!node_.compare_exchange_strong(node, fresh.get(), std::memory_order_acq_rel,
+                                     std::memory_order_acquire)) {
+    return *node;  // another thread of the body was first, and marks the word
+  }
+  node = fresh.release();
+  const CancelCause cause = CauseOf(state_.MarkScoped());
+  if (cause != CancelCause::kNone) node->Cancel(static_cast<uint8_t>(cause));
+  return *node;
+}
+
+std::string_view AttemptContext::name() {
+  std::call_once(named_, [this] {
+    const bool anonymous = facts_.name == nullptr || facts_.name->empty();
+    name_ = anonymous ? facts_.id.ToString() : facts_.name->ToString();
+  });
+  return name_;
+}
+
+}  // namespace internal
+
+CancelCause TaskContext::Cause() const { return attempt_->Cause(); }
+TaskId TaskContext::id() const { return attempt_->facts().id; }
+std::string_view TaskContext::name() const { return attempt_->name(); }
+uint32_t TaskContext::attempt() const { return attempt_->facts().attempt; }
+TimePoint TaskContext::Now() const { return attempt_->clock().Now(); }
+TimePoint TaskContext::Deadline() const { return attempt_->facts().deadline; }
+
+bool TaskContext::SleepFor(Duration duration) const {
+  if (Cancelled()) return false;
+  internal::CancelNode& node = attempt_->Node();
+  Clock& clock = attempt_->clock();
+  return !internal::AwaitUntil(clock, node.changed(),
+                               internal::SaturatingAdd(clock.Now(), duration),
+                               [this] { return Cancelled(); });
+}
+
+CancelScope TaskContext::Child() const {
+  return CancelScope(std::make_shared<internal::CancelNode>(attempt_->Node()));
+}
+
+std::stop_token TaskContext::StopToken() const { return attempt_->Node().token(); }
+
+CancelScope::CancelScope() : node_(std::make_shared<internal::CancelNode>()) {}
+
+CancelCause CancelScope::Cause() const { return static_cast<CancelCause>(node_->cause()); }
+
+bool CancelScope::Cancel(CancelCause cause) {
+  const bool real = cause != CancelCause::kNone;
+  return node_->Cancel(static_cast<uint8_t>(real ? cause : CancelCause::kCancelled));
+}
+
+CancelScope CancelScope::Child() const {
+  return CancelScope(std::make_shared<internal::CancelNode>(*node_));
+}
+
+std::stop_token CancelScope::StopToken() const { return node_->token(); }
+
+bool CancelScope::SleepFor(Duration duration) const {
+  Clock& clock = *RealClock();
+  return !internal::AwaitUntil(clock, node_->changed(),
+                               internal::SaturatingAdd(clock.Now(), duration),
+                               [this] { return Cancelled(); });
+}
+
+struct DetachedContext::State {
+  explicit State(const Options& options)
+      : clock(options.clock != nullptr ? options.clock : RealClock()) {
+    name.Set(std::string_view(options.name).substr(0, kMaxNameLength));
+    // The path of a real attempt, so that the same transitions apply.
+    state.Reserve();
+    static_cast<void>(state.Commit());
+    static_cast<void>(state.TryTake());
+    static_cast<void>(state.TryBegin());
+    attempt = std::make_unique<internal::AttemptContext>(
+        state, *clock,
+        internal::AttemptContext::Facts{TaskId(), &name, options.attempt, TimePoint::max()});
+  }
+
+  const std::shared_ptr<Clock> clock;
+  internal::Name name;
+  internal::ActorState state;
+  std::unique_ptr<internal::AttemptContext> attempt;
+};
+
+DetachedContext::DetachedContext() : DetachedContext(Options{}) {}
+
+DetachedContext::DetachedContext(Options options) : state_(std::make_unique<State>(options)) {
+  if (options.cancelled != CancelCause::kNone) Cancel(options.cancelled);
+}
+
+DetachedContext::~DetachedContext() = default;
+
+TaskContext& DetachedContext::context() { return state_->attempt->context(); }
+
+void DetachedContext::Cancel(CancelCause cause) {
+  if (cause == CancelCause::kNone) cause = CancelCause::kCancelled;
+  internal::ActorState& state = state_->state;
+  const auto stop = state.RequestStop(state.Load(), static_cast<uint8_t>(cause));
+  if (stop.result != internal::StopResult::kPinned) return;
+  state_->attempt->TellScopes(cause);
+  state.Unpin();
+}
+
+}  // namespace taskvisor

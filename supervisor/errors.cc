@@ -1,0 +1,158 @@
+#include "taskvisor/errors.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "supervisor/status.h"
+#include "supervisor/text.h"
+
+namespace taskvisor {
+namespace {
+
+constexpr char kLabelUrl[] = "taskvisor/label";
+constexpr char kGraceUrl[] = "taskvisor/grace_exceeded";
+
+// The payload of GraceExceeded, readable where a status is printed: decimal numbers,
+// each with a space behind it, and texts as "<size>:<bytes> ".
+class Writer {
+ public:
+  template <class T>
+  void Number(T value) {
+    absl::StrAppend(&bytes_, value, " ");
+  }
+  void Text(const std::string& text) { absl::StrAppend(&bytes_, text.size(), ":", text, " "); }
+  std::string Take() { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+class Reader {
+ public:
+  explicit Reader(std::string_view bytes) : rest_(bytes) {}
+  template <class T>
+  T Number() {
+    T value{};
+    const auto end = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value).ptr;
+    Skip(static_cast<size_t>(end - rest_.data()) + 1);
+    return value;
+  }
+  std::string Text() {
+    const auto size = Number<size_t>();
+    std::string text(rest_.substr(0, size));
+    Skip(size + 1);
+    return text;
+  }
+
+ private:
+  void Skip(size_t count) { rest_.remove_prefix(std::min(count, rest_.size())); }
+  std::string_view rest_;
+};
+
+}  // namespace
+
+std::string ErrorLabel(const absl::Status& status) {
+  const auto label = status.GetPayload(kLabelUrl);
+  return label.has_value() ? std::string(*label) : std::string();
+}
+
+absl::Status GraceExceeded::ToStatus() const {
+  std::string names;
+  Writer writer;
+  writer.Number(grace.count());
+  writer.Number(stuck.size());
+  for (const StuckTask& task : stuck) {
+    names += (names.empty() ? "" : ", ") + task.name;
+    writer.Number(task.id.value());
+    writer.Number(task.id.slot());
+    writer.Text(task.name);
+    writer.Number(task.attempt);
+    writer.Number(task.running_for.count());
+    writer.Number(task.thread);
+    writer.Text(task.stack);
+  }
+  absl::Status status = internal::Error(
+      absl::StatusCode::kDeadlineExceeded, "runtime_grace_exceeded",
+      absl::StrCat(stuck.size(), " task(s) still run after a grace of ", internal::ToText(grace),
+                   ": ", names, "; their bodies ignore the cancellation"));
+  status.SetPayload(kGraceUrl, absl::Cord(writer.Take()));
+  return status;
+}
+
+std::optional<GraceExceeded> GraceExceeded::From(const absl::Status& status) {
+  const auto payload = status.GetPayload(kGraceUrl);
+  if (!payload.has_value()) return std::nullopt;
+  const std::string bytes(*payload);
+  Reader reader(bytes);
+  GraceExceeded exceeded;
+  exceeded.grace = Duration(reader.Number<Duration::rep>());
+  const auto count = reader.Number<size_t>();
+  for (size_t i = 0; i < count; ++i) {
+    StuckTask task;
+    const auto value = reader.Number<uint64_t>();
+    task.id = TaskId(value, reader.Number<uint32_t>());
+    task.name = reader.Text();
+    task.attempt = reader.Number<uint32_t>();
+    task.running_for = Duration(reader.Number<Duration::rep>());
+    task.thread = reader.Number<int32_t>();
+    task.stack = reader.Text();
+    exceeded.stuck.push_back(std::move(task));
+  }
+  return exceeded;
+}
+
+namespace internal {
+
+absl::Status Error(absl::StatusCode code, std::string_view label, std::string_view message) {
+  absl::Status status(code, ToAbsl(message));
+  status.SetPayload(kLabelUrl, absl::Cord(ToAbsl(label)));
+  return status;
+}
+
+absl::Status InvalidSpec(std::string_view message) {
+  return Error(absl::StatusCode::kInvalidArgument, "spec_invalid", message);
+}
+absl::Status InvalidConfig(std::string_view message) {
+  return Error(absl::StatusCode::kInvalidArgument, "config_invalid", message);
+}
+absl::Status AlreadyExists(std::string_view name) {
+  return Error(absl::StatusCode::kAlreadyExists, "runtime_task_already_exists",
+               absl::StrCat("a task named \"", ToAbsl(name), "\" is registered"));
+}
+absl::Status Full(size_t max_tasks) {
+  return Error(absl::StatusCode::kResourceExhausted, "runtime_command_queue_full",
+               absl::StrCat("max_tasks (", max_tasks, ") tasks are registered"));
+}
+absl::Status ShuttingDown() {
+  return Error(absl::StatusCode::kUnavailable, "runtime_shutting_down",
+               "the supervisor is shutting down, or shut down");
+}
+absl::Status AlreadyRunning() {
+  return Error(absl::StatusCode::kFailedPrecondition, "runtime_already_running",
+               "Run was called before; it works once per supervisor");
+}
+absl::Status WouldDeadlock(std::string_view call) {
+  return Error(absl::StatusCode::kFailedPrecondition, "runtime_would_deadlock",
+               absl::StrCat(ToAbsl(call),
+                            " blocks, and would wait on a worker for that same "
+                            "worker; call it from another thread"));
+}
+absl::Status SignalSetupFailed(std::string_view why) {
+  return Error(absl::StatusCode::kFailedPrecondition, "runtime_signal_setup_failed", why);
+}
+absl::Status TerminationTimeout(TaskId id, Duration limit, bool stuck) {
+  return Error(absl::StatusCode::kDeadlineExceeded, "runtime_task_termination_timeout",
+               absl::StrCat(id.ToString(), " did not stop within ", ToText(limit),
+                            stuck ? "; it is stuck" : "; its stop goes on"));
+}
+absl::Status WaitTimeout(Duration limit) {
+  return Error(absl::StatusCode::kDeadlineExceeded, "runtime_wait_timeout",
+               absl::StrCat("no outcome within ", ToText(limit)));
+}
+
+}  // namespace internal
+}  // namespace taskvisor

@@ -1,0 +1,25 @@
+#ifndef TASKVISOR_SUPERVISOR_HOOKS_H_
+#define TASKVISOR_SUPERVISOR_HOOKS_H_
+
+#include <functional>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "taskvisor/event.h"
+
+namespace taskvisor::internal {
+
+// Places where a test stands in for a failure that cannot be brought about from
+// outside. All empty in production.
+struct Hooks {
+  // On the fan-out thread, for each event; may throw.
+  std::function<void(const Event&)> on_observe;
+  // At the start of each phase of a shutdown; may throw.
+  std::function<void(std::string_view phase)> on_shutdown_phase;
+  // Instead of installing signal handlers.
+  std::function<absl::Status()> signal_setup;
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SUPERVISOR_HOOKS_H_

@@ -1,0 +1,57 @@
+#ifndef TASKVISOR_RESTART_POLICY_H_
+#define TASKVISOR_RESTART_POLICY_H_
+
+#include <chrono>
+#include <cstdint>
+
+#include "taskvisor/clock.h"
+
+namespace taskvisor {
+
+// RestartPolicy
+//
+// When a task gets another attempt.
+//
+//   Never       one attempt, whatever it returns
+//   OnFailure   after a retryable failure (the default)
+//   Always      after a success too, `interval` later; failures wait for the backoff
+//
+// A fatal error or a cancellation ends the task under every policy.
+//
+// Always never spins: attempts that succeed start at least 1 ms apart
+// (delay = max(interval, 1 ms - elapsed)). AlwaysImmediately gives that up, for pump
+// tasks that block on their own source of work.
+class RestartPolicy {
+ public:
+  enum class Kind : uint8_t { kNever, kOnFailure, kAlways };
+
+  static constexpr Duration kRepeatFloor = std::chrono::milliseconds(1);
+
+  [[nodiscard]] static constexpr RestartPolicy Never() { return {Kind::kNever, {}, {}}; }
+  [[nodiscard]] static constexpr RestartPolicy OnFailure() { return {Kind::kOnFailure, {}, {}}; }
+  // `interval` >= 0, from the end of one attempt to the start of the next; 0 = none.
+  [[nodiscard]] static constexpr RestartPolicy Always(Duration interval = Duration::zero()) {
+    return {Kind::kAlways, interval, kRepeatFloor};
+  }
+  [[nodiscard]] static constexpr RestartPolicy AlwaysImmediately() {
+    return {Kind::kAlways, Duration::zero(), Duration::zero()};
+  }
+
+  [[nodiscard]] constexpr Kind kind() const { return kind_; }
+  [[nodiscard]] constexpr Duration interval() const { return interval_; }
+  [[nodiscard]] constexpr Duration floor() const { return floor_; }
+
+  friend constexpr bool operator==(const RestartPolicy&, const RestartPolicy&) = default;
+
+ private:
+  constexpr RestartPolicy(Kind kind, Duration interval, Duration floor)
+      : kind_(kind), interval_(interval), floor_(floor) {}
+
+  Kind kind_;
+  Duration interval_;
+  Duration floor_;
+};
+
+}  // namespace taskvisor
+
+#endif  // TASKVISOR_RESTART_POLICY_H_

@@ -1,0 +1,143 @@
+#ifndef TASKVISOR_TASK_OUTCOME_H_
+#define TASKVISOR_TASK_OUTCOME_H_
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "taskvisor/clock.h"
+#include "taskvisor/task_id.h"
+
+namespace taskvisor {
+
+namespace internal {
+class OutcomeCell;
+}  // namespace internal
+
+// How a task ended. Stable labels in brackets.
+enum class OutcomeKind : uint8_t {
+  kCompleted,  // the last attempt succeeded and the policy stopped [outcome_completed]
+  kFailed,     // a retryable error, and the policy or the budget stopped [outcome_failed]
+  kFatal,      // a fatal error [outcome_fatal]
+  kCancelled,  // removed, cancelled, shut down, or the body said so [outcome_canceled]
+  kStuck,      // grace passed and the body still runs [outcome_stuck]
+  kPanicked,   // the supervision itself failed, not the body [outcome_panicked]
+  kRejected,   // never registered: the body never ran [outcome_rejected]
+};
+[[nodiscard]] std::string_view Label(OutcomeKind kind);
+
+// Why a task was refused. Stable labels: "already_exists", "batch_rejected",
+// "slot_busy", "queue_full", "superseded_by_replace", "removed_from_queue",
+// "controller_shutting_down", "admission_failed".
+enum class RejectionKind : uint8_t {
+  kAlreadyExists,
+  kBatchRejected,
+  kSlotBusy,
+  kQueueFull,
+  kSupersededByReplace,
+  kRemovedFromQueue,
+  kControllerShuttingDown,
+  kAdmissionFailed,
+};
+[[nodiscard]] std::string_view Label(RejectionKind kind);
+
+// TaskOutcome
+//
+// The one final result of a task. `reason` is diagnostic text, byte-identical to that
+// of the end event; branch on kind().
+class TaskOutcome {
+ public:
+  // Where a stuck body was when it was given up.
+  struct Stuck {
+    Duration running_for{};  // of the attempt, when grace passed
+    int32_t thread = 0;      // kernel thread id
+  };
+
+  TaskOutcome() = default;
+  explicit TaskOutcome(OutcomeKind kind, std::string_view reason = {})
+      : kind_(kind), reason_(reason) {}
+
+  [[nodiscard]] OutcomeKind kind() const { return kind_; }
+  [[nodiscard]] bool IsSuccess() const { return kind_ == OutcomeKind::kCompleted; }
+  [[nodiscard]] std::string_view reason() const { return reason_; }
+  // Attempts begun.
+  [[nodiscard]] uint32_t attempts() const { return attempts_; }
+  // Failed and Fatal only.
+  [[nodiscard]] std::optional<int32_t> exit_code() const { return exit_code_; }
+  // The exception behind Failed or Fatal, if one was thrown or attached; rethrow it to
+  // see its type.
+  [[nodiscard]] std::exception_ptr source() const { return source_; }
+  // Rejected only.
+  [[nodiscard]] std::optional<RejectionKind> rejection() const { return rejection_; }
+  // Stuck only.
+  [[nodiscard]] const std::optional<Stuck>& stuck() const { return stuck_; }
+
+  TaskOutcome& set_attempts(uint32_t attempts) { return attempts_ = attempts, *this; }
+  TaskOutcome& set_exit_code(std::optional<int32_t> code) { return exit_code_ = code, *this; }
+  TaskOutcome& set_source(std::exception_ptr source) { return source_ = std::move(source), *this; }
+  TaskOutcome& set_rejection(RejectionKind kind) { return rejection_ = kind, *this; }
+  TaskOutcome& set_stuck(Stuck stuck) { return stuck_ = stuck, *this; }
+
+ private:
+  OutcomeKind kind_ = OutcomeKind::kCompleted;
+  uint32_t attempts_ = 0;
+  std::string reason_;
+  std::optional<int32_t> exit_code_;
+  std::exception_ptr source_;
+  std::optional<RejectionKind> rejection_;
+  std::optional<Stuck> stuck_;
+};
+
+// TaskWaiter
+//
+// Receives the one outcome of one task, on the reliable path: no event is involved and
+// none can be lost. Copies wait for the same outcome. Dropping it never affects the
+// task; it may outlive the supervisor.
+//
+// When Wait returns (not Stuck), the task's name is free and its body destroyed.
+//
+// Blocking forms, from a worker of the same supervisor: kFailedPrecondition
+// ("runtime_would_deadlock") unless the answer is already there.
+class TaskWaiter {
+ public:
+  // Waits for nothing: every wait answers kUnavailable.
+  TaskWaiter() = default;
+
+  // Blocks until the outcome is there.
+  // Errors: kUnavailable          the spec was dropped and never added, or was refused
+  //                               before it became a task
+  //         kFailedPrecondition   called from a worker
+  [[nodiscard]] absl::StatusOr<TaskOutcome> Wait() const;
+
+  // The same, at most `limit` on the supervisor's clock, then kDeadlineExceeded; the
+  // task is not affected.
+  [[nodiscard]] absl::StatusOr<TaskOutcome> WaitFor(Duration limit) const;
+
+  // The outcome is there: Wait will not block. Never blocks.
+  [[nodiscard]] bool Ready() const;
+
+  // For a Stuck outcome: blocks until the body has really returned and name and permit
+  // are free. For all others true as soon as the outcome is. OK, or Wait's errors.
+  [[nodiscard]] absl::Status Drained() const;
+  [[nodiscard]] absl::Status DrainedFor(Duration limit) const;
+  [[nodiscard]] bool IsDrained() const;
+
+  // The task's id; not valid() until it is added.
+  [[nodiscard]] TaskId id() const;
+
+ private:
+  friend class TaskSpec;
+  explicit TaskWaiter(std::shared_ptr<internal::OutcomeCell> cell) : cell_(std::move(cell)) {}
+
+  std::shared_ptr<internal::OutcomeCell> cell_;
+};
+
+}  // namespace taskvisor
+
+#endif  // TASKVISOR_TASK_OUTCOME_H_

@@ -1,0 +1,204 @@
+#ifndef TASKVISOR_TASK_SPEC_H_
+#define TASKVISOR_TASK_SPEC_H_
+
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "taskvisor/backoff_policy.h"
+#include "taskvisor/restart_policy.h"
+#include "taskvisor/task_context.h"
+#include "taskvisor/task_outcome.h"
+#include "taskvisor/task_result.h"
+
+namespace taskvisor {
+
+namespace internal {
+class SpecAccess;
+}  // namespace internal
+
+// Names are byte strings, unique among registered tasks.
+inline constexpr size_t kMaxNameLength = 255;
+
+// What a body becomes: called once per attempt, always the same object.
+using TaskBody = absl::AnyInvocable<TaskResult(TaskContext&)>;
+
+// A body: takes TaskContext& or nothing; returns nothing (success), TaskResult or
+// absl::Status. An exception out of it is a retryable failure; FatalError a fatal one.
+template <class F>
+concept TaskCallable =
+    (std::invocable<F&, TaskContext&> &&
+     (std::is_void_v<std::invoke_result_t<F&, TaskContext&>> ||
+      std::convertible_to<std::invoke_result_t<F&, TaskContext&>, TaskResult>)) ||
+    (std::invocable<F&> && (std::is_void_v<std::invoke_result_t<F&>> ||
+                            std::convertible_to<std::invoke_result_t<F&>, TaskResult>));
+
+// What a setting is when the spec does not state it; part of SupervisorConfig.
+struct TaskDefaults {
+  RestartPolicy restart = RestartPolicy::OnFailure();
+  BackoffPolicy backoff = {};
+  std::optional<Duration> timeout =
+      std::nullopt;  // per attempt; none or 0: no timeout; not negative
+  std::optional<uint32_t> max_retries = std::nullopt;  // >= 1; none: unlimited
+};
+
+// TaskSpec
+//
+// One task under its rules: a name, a body, and settings that are either stated here
+// or inherited from the supervisor's TaskDefaults when the task is added. Move-only;
+// owns its body. Nothing is checked before Add, which answers kInvalidArgument:
+//   body           null (an empty std::function, a null pointer)
+//   name           longer than kMaxNameLength bytes
+//   max_retries    0
+//   timeout        negative
+//   interval       negative
+//
+// A task without a name is anonymous: it cannot collide, is found by id only, and
+// shows as "task-<id>". An empty name is no name.
+//
+// The body is one object for all attempts: state kept in it survives retries; locals
+// do not. Attempts of one task never overlap, so it needs no lock of its own.
+//
+// Example:
+//   auto spec = taskvisor::TaskSpec::Restartable("fetch", [](taskvisor::TaskContext& c) {
+//                 return Fetch(c) ? taskvisor::Ok() : taskvisor::Fail("no answer");
+//               }).WithTimeout(5s).WithMaxRetries(4);
+class TaskSpec {
+ public:
+  // One attempt: RestartPolicy::Never; the rest inherited.
+  template <TaskCallable F>
+  [[nodiscard]] static TaskSpec Once(std::string name, F body) {
+    return TaskSpec(std::move(name), MakeBody(std::move(body))).WithRestart(RestartPolicy::Never());
+  }
+  // Retried on failure: RestartPolicy::OnFailure; the rest inherited.
+  template <TaskCallable F>
+  [[nodiscard]] static TaskSpec Restartable(std::string name, F body) {
+    return TaskSpec(std::move(name), MakeBody(std::move(body)))
+        .WithRestart(RestartPolicy::OnFailure());
+  }
+  // Repeated: RestartPolicy::Always(every); the rest inherited. 0 = no interval.
+  template <TaskCallable F>
+  [[nodiscard]] static TaskSpec Periodic(std::string name, Duration every, F body) {
+    return TaskSpec(std::move(name), MakeBody(std::move(body)))
+        .WithRestart(RestartPolicy::Always(every));
+  }
+  // Everything inherited.
+  template <TaskCallable F>
+  [[nodiscard]] static TaskSpec FromDefaults(std::string name, F body) {
+    return TaskSpec(std::move(name), MakeBody(std::move(body)));
+  }
+  // Nothing inherited; unlimited retries until WithMaxRetries says otherwise.
+  template <TaskCallable F>
+  [[nodiscard]] static TaskSpec Explicit(std::string name, RestartPolicy restart,
+                                         const BackoffPolicy& backoff,
+                                         std::optional<Duration> timeout, F body) {
+    TaskSpec spec(std::move(name), MakeBody(std::move(body)));
+    spec.restart_ = restart;
+    spec.backoff_ = backoff;
+    spec.timeout_ = timeout;
+    spec.max_retries_ = std::optional<uint32_t>();
+    return spec;
+  }
+
+  // The same, anonymous.
+  template <TaskCallable F>
+  [[nodiscard]] static TaskSpec Once(F body) {
+    return Once(std::string(), std::move(body));
+  }
+  template <TaskCallable F>
+  [[nodiscard]] static TaskSpec Restartable(F body) {
+    return Restartable(std::string(), std::move(body));
+  }
+  template <TaskCallable F>
+  [[nodiscard]] static TaskSpec Periodic(Duration every, F body) {
+    return Periodic(std::string(), every, std::move(body));
+  }
+
+  TaskSpec(TaskSpec&& other) noexcept;
+  TaskSpec& operator=(TaskSpec&& other) noexcept;
+  ~TaskSpec();
+
+  TaskSpec WithRestart(RestartPolicy restart) && { return restart_ = restart, std::move(*this); }
+  TaskSpec WithBackoff(const BackoffPolicy& b) && { return backoff_ = b, std::move(*this); }
+  // Per attempt, from the start of the body; 0 = none.
+  TaskSpec WithTimeout(Duration timeout) && {
+    return timeout_ = std::optional(timeout), std::move(*this);
+  }
+  TaskSpec WithoutTimeout() && { return timeout_ = std::optional<Duration>(), std::move(*this); }
+  // `n` >= 1 retries allow n + 1 failures in a row.
+  TaskSpec WithMaxRetries(uint32_t n) && {
+    return max_retries_ = std::optional(n), std::move(*this);
+  }
+  TaskSpec WithUnlimitedRetries() && {
+    return max_retries_ = std::optional<uint32_t>(), std::move(*this);
+  }
+
+  // A waiter for this task's outcome; call it before the spec is added. Refused because
+  // of a name (its own, or another's of its batch): outcome Rejected. Never added, or
+  // refused for another reason: the waiter answers kUnavailable.
+  [[nodiscard]] TaskWaiter Watch();
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+
+  // Stated settings; empty = inherited.
+  [[nodiscard]] const std::optional<RestartPolicy>& restart() const { return restart_; }
+  [[nodiscard]] const std::optional<BackoffPolicy>& backoff() const { return backoff_; }
+  [[nodiscard]] const std::optional<std::optional<Duration>>& timeout() const { return timeout_; }
+  [[nodiscard]] const std::optional<std::optional<uint32_t>>& max_retries() const {
+    return max_retries_;
+  }
+
+  // The settings this spec has under `defaults`: stated ones win, also a stated "none".
+  [[nodiscard]] TaskDefaults Resolve(const TaskDefaults& defaults) const;
+
+ private:
+  friend class internal::SpecAccess;
+
+  TaskSpec(std::string name, TaskBody body) : name_(std::move(name)), body_(std::move(body)) {}
+
+  template <class F>
+  static TaskBody MakeBody(F body) {
+    if constexpr (std::constructible_from<bool, F&> && !std::convertible_to<F&, int>) {
+      if (!static_cast<bool>(body)) return nullptr;
+    } else if constexpr (std::is_pointer_v<F>) {
+      if (body == nullptr) return nullptr;
+    }
+    return [body = std::move(body)](TaskContext& context) mutable -> TaskResult {
+      return Call(body, context);
+    };
+  }
+
+  template <class F>
+  static TaskResult Call(F& body, TaskContext& context) {
+    if constexpr (std::invocable<F&, TaskContext&>) {
+      if constexpr (std::is_void_v<std::invoke_result_t<F&, TaskContext&>>) {
+        return body(context), Ok();
+      } else {
+        return body(context);
+      }
+    } else if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
+      return body(), Ok();
+    } else {
+      return body();
+    }
+  }
+
+  std::string name_;
+  TaskBody body_;
+  std::optional<RestartPolicy> restart_;
+  std::optional<BackoffPolicy> backoff_;
+  std::optional<std::optional<Duration>> timeout_;
+  std::optional<std::optional<uint32_t>> max_retries_;
+  std::shared_ptr<internal::OutcomeCell> cell_;
+};
+
+}  // namespace taskvisor
+
+#endif  // TASKVISOR_TASK_SPEC_H_

@@ -1,0 +1,102 @@
+#ifndef TASKVISOR_SUPERVISOR_NAME_H_
+#define TASKVISOR_SUPERVISOR_NAME_H_
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "sched/atomic.h"
+#include "taskvisor/task_spec.h"
+
+namespace taskvisor::internal {
+
+// Name
+//
+// The name of a registry slot, readable by any thread at any time, also while the slot
+// is being given to another task: kept in atomic words. A reader may thus see a
+// mixture; it must afterwards check, by the slot's state word or the name index's
+// links, that the slot still belonged to the task it meant.
+//
+// Set: only by the owner of a slot that no index leads to. Every load is an acquire and
+// every store a release, so a reader that has seen any word of a later name also sees
+// whatever took the slot away from the earlier one, and its check fails.
+//
+// 32 bytes are in place; longer names live in a block that is allocated once and kept
+// with the slot.
+class Name {
+ public:
+  void Set(std::string_view name) {
+    size_.store(static_cast<uint32_t>(name.size()), std::memory_order_release);
+    Atomic<uint64_t>* words = WordsFor(name.size());
+    for (size_t i = 0; i * 8 < name.size(); ++i) {
+      words[i].store(Pack(name, i), std::memory_order_release);
+    }
+  }
+
+  [[nodiscard]] bool Equals(std::string_view name) const {
+    if (size_.load(std::memory_order_acquire) != name.size()) return false;
+    const Atomic<uint64_t>* words = Words(name.size());
+    if (words == nullptr) return false;
+    for (size_t i = 0; i * 8 < name.size(); ++i) {
+      if (words[i].load(std::memory_order_acquire) != Pack(name, i)) return false;
+    }
+    return true;
+  }
+
+  // Copies it into `to` (kMaxNameLength bytes); returns the size.
+  size_t CopyTo(char* to) const {
+    const size_t size = size_.load(std::memory_order_acquire);
+    const Atomic<uint64_t>* words = Words(size);
+    if (words == nullptr) return 0;
+    for (size_t i = 0; i * 8 < size; ++i) {
+      const uint64_t word = words[i].load(std::memory_order_acquire);
+      std::memcpy(to + i * 8, &word, std::min<size_t>(8, size - i * 8));
+    }
+    return size;
+  }
+  [[nodiscard]] std::string ToString() const {
+    std::string text(kMaxNameLength, '\0');
+    text.resize(CopyTo(text.data()));
+    return text;
+  }
+
+  [[nodiscard]] bool empty() const { return size_.load(std::memory_order_acquire) == 0; }
+
+  ~Name() { delete block_.load(std::memory_order_acquire); }
+
+ private:
+  static constexpr size_t kInPlace = 4;  // words
+  using Block = std::array<Atomic<uint64_t>, (kMaxNameLength + 7) / 8>;
+
+  static uint64_t Pack(std::string_view name, size_t word) {
+    uint64_t packed = 0;
+    std::memcpy(&packed, name.data() + word * 8, std::min<size_t>(8, name.size() - word * 8));
+    return packed;
+  }
+
+  Atomic<uint64_t>* WordsFor(size_t size) {
+    if (size <= kInPlace * 8) return words_.data();
+    Block* block = block_.load(std::memory_order_acquire);
+    if (block == nullptr) {
+      block = new Block();  // the owner is alone here
+      block_.store(block, std::memory_order_release);
+    }
+    return block->data();
+  }
+  [[nodiscard]] const Atomic<uint64_t>* Words(size_t size) const {
+    if (size <= kInPlace * 8) return words_.data();
+    const Block* block = block_.load(std::memory_order_acquire);
+    return block == nullptr ? nullptr : block->data();
+  }
+
+  Atomic<uint32_t> size_{0};
+  std::array<Atomic<uint64_t>, kInPlace> words_{};
+  Atomic<Block*> block_{nullptr};
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SUPERVISOR_NAME_H_

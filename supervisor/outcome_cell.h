@@ -1,0 +1,77 @@
+#ifndef TASKVISOR_SUPERVISOR_OUTCOME_CELL_H_
+#define TASKVISOR_SUPERVISOR_OUTCOME_CELL_H_
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "sched/atomic.h"
+#include "sched/event_count.h"
+#include "sched/pool.h"
+#include "taskvisor/task_outcome.h"
+
+namespace taskvisor::internal {
+
+// OutcomeCell
+//
+// Where the outcome of one task goes, once, and where its waiters look.
+//
+//             Set                         MarkDrained
+//   kPending ─────▶ kReady (Stuck) ─────────────────▶ kDrained
+//      │ └──────────────── Set (any other) ──────────────▲
+//      └── Drop ──▶ kDropped: there will be none
+//
+// The outcome is written before the state leaves kPending and never after; release of
+// the state pairs with the acquire of who reads it.
+class OutcomeCell {
+ public:
+  enum State : uint32_t { kPending, kReady, kDrained, kDropped };
+
+  // `drained`: the body is not running any more. REQUIRES: one call in all to Set or Drop.
+  void Set(TaskOutcome outcome, bool drained) {
+    outcome_ = std::move(outcome);
+    Become(drained ? kDrained : kReady);
+  }
+  void MarkDrained() { Become(kDrained); }
+  void Drop() { Become(kDropped); }
+
+  [[nodiscard]] State state() const {
+    return static_cast<State>(state_.load(std::memory_order_acquire));
+  }
+  // REQUIRES: state() is kReady or kDrained.
+  [[nodiscard]] const TaskOutcome& outcome() const { return outcome_; }
+  [[nodiscard]] EventCount& changed() { return changed_; }
+
+  // When the task is admitted, before any worker sees it: what the waits need. `pool`
+  // is only compared with the caller's, never used.
+  void Attach(TaskId id, std::shared_ptr<Clock> clock, const Pool* pool) {
+    clock_ = std::move(clock);
+    pool_ = pool;
+    slot_ = id.slot();
+    id_.store(id.value(), std::memory_order_release);  // pairs with the acquire in id()
+  }
+  [[nodiscard]] TaskId id() const {
+    const uint64_t value = id_.load(std::memory_order_acquire);
+    return value == 0 ? TaskId() : TaskId(value, slot_);
+  }
+  [[nodiscard]] bool OnItsWorker() const { return id().valid() && Pool::OnWorkerOf(pool_); }
+  [[nodiscard]] std::shared_ptr<Clock> clock() const { return id().valid() ? clock_ : RealClock(); }
+
+ private:
+  void Become(State state) {
+    state_.store(state, std::memory_order_release);
+    changed_.Notify();
+  }
+
+  Atomic<uint32_t> state_{kPending};
+  EventCount changed_;
+  TaskOutcome outcome_;
+  Atomic<uint64_t> id_{0};
+  uint32_t slot_ = 0;
+  std::shared_ptr<Clock> clock_;
+  const Pool* pool_ = nullptr;
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SUPERVISOR_OUTCOME_CELL_H_

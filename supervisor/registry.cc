@@ -1,0 +1,249 @@
+#include "supervisor/registry.h"
+
+#include <algorithm>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <utility>
+
+#include "sched/timed_wait.h"
+#include "supervisor/no_waiting.h"
+
+namespace taskvisor::internal {
+namespace {
+
+// Slots that are being given back when their members have left already.
+constexpr uint32_t kSpareSlots = 64;
+
+// Process-wide, so that an id is never given twice, by any supervisor.
+uint64_t NextIdValue() {
+  static Atomic<uint64_t> next{1};
+  return next.fetch_add(1, std::memory_order_relaxed);  // relaxed: only a number
+}
+
+NameLink& LinkOf(void* slab, uint32_t index) {
+  return static_cast<Slab<Entry>*>(slab)->At(index).name;
+}
+
+std::string NameOf(const Entry& entry, TaskId id) {
+  std::string name = entry.name.name.ToString();
+  return name.empty() ? id.ToString() : name;
+}
+
+StuckTask Describe(const Entry& entry, TimePoint now) {
+  const TaskId id = entry.Id();
+  const TimePoint started(Duration(entry.started_at.load(std::memory_order_acquire)));
+  return {.id = id,
+          .name = NameOf(entry, id),
+          .attempt = entry.attempts.load(std::memory_order_acquire),
+          .running_for = now - started,
+          .thread = entry.thread.load(std::memory_order_acquire),
+          .stack = {}};
+}
+
+TaskPhase PhaseOf(Snapshot s) {
+  if (s.abandoned()) return TaskPhase::kStuck;
+  if (s.stopped() || s.Is(Phase::kFinishing)) return TaskPhase::kStopping;
+  switch (s.phase()) {
+    case Phase::kWaiting:
+      return TaskPhase::kWaiting;
+    case Phase::kRunning:
+    case Phase::kSettling:
+      return TaskPhase::kRunning;
+    case Phase::kDelaying:
+      return TaskPhase::kDelaying;
+    default:
+      return TaskPhase::kQueued;
+  }
+}
+
+}  // namespace
+
+Registry::Registry(const SupervisorConfig& config, Publisher& publisher, Actor& actor)
+    : publisher_(publisher),
+      actor_(actor),
+      gate_(config.max_tasks),
+      slab_(static_cast<uint32_t>(config.max_tasks) + kSpareSlots),
+      names_(config.max_tasks, &LinkOf, &slab_) {}
+
+Entry& Registry::Reserve() {
+  std::optional<uint32_t> slot;
+  // The gate's count promises a slot; another leaver's may be taken first by another.
+  while (!(slot = slab_.Allocate())) std::this_thread::yield();
+  Entry& entry = slab_.At(*slot);
+  if (entry.actor == nullptr) {  // first use; later on others may read them
+    entry.slot = *slot;
+    entry.actor = &actor_;
+  }
+  entry.state.Reserve();
+  entry.id.store(NextIdValue(), std::memory_order_release);
+  return entry;
+}
+
+bool Registry::ClaimName(Entry& entry, std::string_view name) {
+  entry.name.name.Set(name);
+  entry.named = true;
+  return names_.Insert(entry.slot, name);
+}
+
+void Registry::Withdraw(Entry& entry, bool name_claimed) {
+  if (name_claimed) names_.Remove(entry.slot, entry.name.name.ToString());
+  entry.state.Withdraw();
+  entry.cell.reset();
+  Release(entry);
+}
+
+Registry::Found Registry::Lookup(TaskId id) const {
+  Entry* entry = slab_.Find(id.slot());
+  if (entry == nullptr || !id.valid()) return {};
+  // State first: a CAS that starts from it succeeds only if the id read after it was
+  // read in the same life of the slot (it is 0 outside of one).
+  const Snapshot seen = entry->state.Load();
+  if (seen.Is(Phase::kFree) || entry->id.load(std::memory_order_acquire) != id.value()) return {};
+  return {entry, seen, id};
+}
+
+Registry::Found Registry::Lookup(std::string_view name) const {
+  while (true) {
+    const std::optional<uint32_t> slot = names_.Find(name);
+    if (!slot.has_value()) return {};
+    Entry& entry = slab_.At(*slot);
+    const Snapshot seen = entry.state.Load();
+    const TaskId id = entry.Id();
+    // The name is cleared before the slot is released: if it is still there, `seen` is a
+    // state of a task of this name. Otherwise that task has ended: look again.
+    if (!seen.Is(Phase::kFree) && id.valid() && entry.name.name.Equals(name)) {
+      return {&entry, seen, id};
+    }
+  }
+}
+
+void Registry::Finish(Entry& entry, TaskOutcome outcome, TimePoint now) {
+  const bool abandoned = entry.state.Load().abandoned();
+  outcome.set_attempts(entry.attempts.load(std::memory_order_relaxed));
+  if (entry.named) names_.Remove(entry.slot, entry.name.name.ToString());
+  {
+    const NoWaiting here(this);  // user code: its destructor must not wait for this task
+    entry.body = nullptr;
+  }
+  if (!abandoned) PublishEnd(entry, outcome, now);
+  if (const auto cell = std::move(entry.cell); cell != nullptr) {
+    abandoned ? cell->MarkDrained() : cell->Set(std::move(outcome), /*drained=*/true);
+  }
+  publisher_.Emit(EventKind::kTaskRemoved, now, entry);
+  Release(entry);
+}
+
+std::optional<StuckTask> Registry::Abandon(Entry& entry, Snapshot seen, TimePoint now, bool force) {
+  if (!entry.state.TryAbandon(seen.epoch(), force)) return std::nullopt;
+  StuckTask task = Describe(entry, now);
+  TaskOutcome outcome(OutcomeKind::kStuck, "grace passed and the body still runs");
+  outcome.set_attempts(task.attempt);
+  outcome.set_stuck({.running_for = task.running_for, .thread = task.thread});
+  PublishEnd(entry, outcome, now);
+  if (entry.cell != nullptr) entry.cell->Set(std::move(outcome), /*drained=*/false);
+  entry.state.Unpin();
+  GoneOf(entry.slot).Notify();
+  return task;
+}
+
+void Registry::PublishEnd(const Entry& entry, const TaskOutcome& outcome, TimePoint now) {
+  const OutcomeKind kind = outcome.kind();
+  const bool by_rules = kind == OutcomeKind::kCompleted || kind == OutcomeKind::kFailed;
+  publisher_.Emit(by_rules ? EventKind::kActorExhausted : EventKind::kActorDead, now, entry,
+                  [&](Event& event) {
+                    event.WithOutcomeKind(kind)
+                        .WithAttempt(outcome.attempts())
+                        .WithExitCode(outcome.exit_code())
+                        .WithReason(outcome.reason());
+                  });
+}
+
+void Registry::Release(Entry& entry) {
+  const uint32_t slot = entry.slot;
+  entry.named = false;
+  entry.failures = 0;
+  entry.draws = 0;
+  entry.attempts.store(0, std::memory_order_relaxed);
+  entry.body = nullptr;
+  // Cleared before the slot is free: see Lookup. Who waits for the release must find
+  // room, so the gate comes before it; the slab has slots to spare for that moment.
+  entry.name.name.Set({});
+  entry.id.store(0, std::memory_order_release);
+  gate_.Leave(1);
+  const Snapshot before = entry.state.Release();
+  slab_.Free(slot);
+  if (before.joined()) GoneOf(slot).Notify();
+}
+
+Registry::Gone Registry::AwaitGone(const Found& found, Clock& clock, TimePoint deadline) {
+  Gone gone = Gone::kNotYet;
+  AwaitUntil(clock, GoneOf(found.entry->slot), deadline, [&] {
+    ActorState& state = found.entry->state;
+    while (true) {
+      const uint64_t id = found.entry->id.load(std::memory_order_acquire);
+      const Snapshot seen = state.Load();
+      if (found.entry->id.load(std::memory_order_acquire) != id) continue;
+      const bool releasing = id == 0 && seen.Is(Phase::kFinishing);
+      if (id != found.id.value() && !releasing) return gone = Gone::kReleased, true;
+      if (seen.abandoned() && !releasing) return gone = Gone::kStuck, true;
+      // The mark asks for the Notify. Set in the very state that was judged; if that
+      // has moved, judge again.
+      if (seen.joined() || state.Join(seen)) return false;
+    }
+  });
+  return gone;
+}
+
+void Registry::ForEach(const std::function<void(Entry&, Snapshot)>& visit) const {
+  const uint32_t used = slab_.used();
+  for (uint32_t slot = 0; slot < used; ++slot) {
+    Entry* entry = slab_.Find(slot);
+    if (entry == nullptr) continue;  // being made
+    const Snapshot seen = entry->state.LoadForScan();
+    if (!seen.Is(Phase::kFree)) visit(*entry, seen);
+  }
+}
+
+bool Registry::ReadTask(const Entry& entry, const std::function<void(Snapshot)>& read) {
+  while (true) {
+    const Snapshot seen = entry.state.Load();
+    if (!seen.committed()) return false;
+    read(seen);
+    const Snapshot after = entry.state.Load();
+    if (after.epoch() == seen.epoch() && after.committed()) return true;
+  }
+}
+
+std::vector<TaskInfo> Registry::List() const {
+  std::vector<TaskInfo> tasks;
+  ForEach([&](Entry& entry, Snapshot) {
+    TaskInfo info;
+    const bool held = ReadTask(entry, [&](Snapshot seen) {
+      info.id = entry.Id();
+      info.name = NameOf(entry, info.id);
+      info.phase = PhaseOf(seen);
+      info.attempt = entry.attempts.load(std::memory_order_acquire);
+    });
+    if (held && info.id.valid()) tasks.push_back(std::move(info));
+  });
+  std::sort(tasks.begin(), tasks.end(),
+            [](const TaskInfo& a, const TaskInfo& b) { return a.id < b.id; });
+  return tasks;
+}
+
+std::vector<StuckTask> Registry::StuckTasks(TimePoint now) const {
+  std::vector<StuckTask> stuck;
+  ForEach([&](Entry& entry, Snapshot seen) {
+    if (!seen.abandoned()) return;
+    StuckTask task;
+    const bool held = ReadTask(entry, [&](Snapshot) { task = Describe(entry, now); });
+    if (held && task.id.valid()) stuck.push_back(std::move(task));
+  });
+  std::sort(stuck.begin(), stuck.end(), [](const StuckTask& a, const StuckTask& b) {
+    return std::tie(a.name, a.id) < std::tie(b.name, b.id);
+  });
+  return stuck;
+}
+
+}  // namespace taskvisor::internal

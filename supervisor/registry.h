@@ -1,0 +1,96 @@
+#ifndef TASKVISOR_SUPERVISOR_REGISTRY_H_
+#define TASKVISOR_SUPERVISOR_REGISTRY_H_
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "sched/event_count.h"
+#include "sched/slab.h"
+#include "supervisor/entry.h"
+#include "supervisor/lifecycle.h"
+#include "supervisor/name_index.h"
+#include "supervisor/publisher.h"
+#include "taskvisor/supervisor.h"
+
+namespace taskvisor::internal {
+
+// Registry
+//
+// The authority on membership: which ids and names are tasks, and the two ends of a
+// task's life here. What happens between is the Actor's.
+//
+// Every slot given out is counted in the Lifecycle first, so the slab never runs dry
+// under a caller that passed the gate.
+//
+// Progress: Reserve, ClaimName, Lookup, Finish are lock-free (malloc when the slab or a
+// long name needs new memory). Nothing here waits for an event or a worker, except the
+// two Await calls, which say so.
+class Registry {
+ public:
+  Registry(const SupervisorConfig& config, Publisher& publisher, Actor& actor);
+
+  [[nodiscard]] Lifecycle& gate() { return gate_; }
+
+  // A slot with a new id, not yet visible. REQUIRES: the gate was entered for it.
+  [[nodiscard]] Entry& Reserve();
+  // Publishes the name of a reserved entry. False: taken.
+  [[nodiscard]] bool ClaimName(Entry& entry, std::string_view name);
+  // Gives a reserved entry back as if it had never been; its name, if claimed, is free.
+  void Withdraw(Entry& entry, bool name_claimed);
+
+  // An entry and a state in which it held the task that was asked for.
+  struct Found {
+    Entry* entry = nullptr;
+    Snapshot seen;
+    TaskId id;
+  };
+  [[nodiscard]] Entry& At(uint32_t slot) const { return slab_.At(slot); }
+  [[nodiscard]] Found Lookup(TaskId id) const;
+  [[nodiscard]] Found Lookup(std::string_view name) const;
+
+  // The end of a task. Only the thread that moved the entry to kFinishing. In order:
+  // name free, body destroyed, end event, outcome, TaskRemoved, slot back, who waits
+  // for it told. An entry that was abandoned has had its end event and its outcome.
+  void Finish(Entry& entry, TaskOutcome outcome, TimePoint now);
+
+  // Gives an entry whose body still runs the outcome Stuck, once, if `seen`'s attempt is
+  // still the one that runs; the record if this call did. Refused while somebody else
+  // holds a pin, who may be about to publish the attempt's timeout, unless `force`.
+  std::optional<StuckTask> Abandon(Entry& entry, Snapshot seen, TimePoint now, bool force);
+
+  // Waits until the task is released or given up, at most until `deadline`.
+  enum class Gone : uint8_t { kReleased, kStuck, kNotYet };
+  [[nodiscard]] Gone AwaitGone(const Found& found, Clock& clock, TimePoint deadline);
+
+  // Calls visit(Entry&, Snapshot) for every slot that may hold a task. With seq_cst
+  // loads: after the gate was closed, it sees every task committed before, or that
+  // task's adder sees the gate closed (see ActorState::Commit).
+  void ForEach(const std::function<void(Entry&, Snapshot)>& visit) const;
+
+  [[nodiscard]] std::vector<TaskInfo> List() const;
+  [[nodiscard]] std::vector<StuckTask> StuckTasks(TimePoint now) const;
+
+ private:
+  static constexpr size_t kGoneShards = 64;
+
+  // A consistent copy of what `read` reads of the entry, if it holds a task.
+  [[nodiscard]] static bool ReadTask(const Entry& entry, const std::function<void(Snapshot)>& read);
+  void PublishEnd(const Entry& entry, const TaskOutcome& outcome, TimePoint now);
+  void Release(Entry& entry);
+  EventCount& GoneOf(uint32_t slot) { return gone_[slot % kGoneShards]; }
+
+  Publisher& publisher_;
+  Actor& actor_;
+  Lifecycle gate_;
+  Slab<Entry> slab_;
+  NameIndex names_;
+  std::array<EventCount, kGoneShards> gone_;
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SUPERVISOR_REGISTRY_H_

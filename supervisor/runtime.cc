@@ -1,0 +1,211 @@
+#include "supervisor/runtime.h"
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include "sched/timed_wait.h"
+#include "supervisor/no_waiting.h"
+#include "supervisor/status.h"
+
+namespace taskvisor::internal {
+namespace {
+
+// What ~Supervisor allows for everything but the grace, in real time.
+constexpr std::chrono::milliseconds kDestroyMargin{500};
+
+std::vector<TaskId> LiveIds(const Registry& registry) {
+  std::vector<TaskId> ids;
+  for (const TaskInfo& task : registry.List()) ids.push_back(task.id);
+  return ids;
+}
+
+}  // namespace
+
+Runtime::Runtime(SupervisorConfig config, Hooks hooks)
+    : config_(std::move(config)),
+      hooks_(std::move(hooks)),
+      pool_(config_.workers),
+      timers_(config_.clock),
+      subscribers_(config_, hooks_, [this] { return LiveIds(registry_); }),
+      publisher_(subscribers_.bus(), *config_.clock),
+      registry_(config_, publisher_, actor_),
+      actor_(config_, pool_, timers_, publisher_, registry_),
+      admission_(config_, registry_, actor_, publisher_, pool_),
+      shutdown_(*this) {
+  config_.subscribers.clear();
+}
+
+Runtime::~Runtime() = default;
+
+void Runtime::Start() {
+  std::call_once(start_once_, [this] {
+    const BlockSignals block;
+    timers_.Start();
+    subscribers_.bus().Start();
+    started_.store(true, std::memory_order_release);
+  });
+}
+
+absl::Status Runtime::Run(std::vector<TaskSpec> batch) {
+  if (MustNotWait()) return WouldDeadlock("Run");
+  if (run_used_.exchange(true, std::memory_order_acq_rel)) return AlreadyRunning();
+  Start();
+  if (shutdown_.trigger().has_value()) return shutdown_.Wait();
+  const auto on_signal = [this](int signal) {
+    shutdown_.Request({ShutdownTrigger::Kind::kSignal, signal}, config_.grace);
+  };
+  absl::Status signals;
+  std::unique_ptr<SignalWatcher> watcher;
+  if (hooks_.signal_setup) signals = hooks_.signal_setup();
+  if (signals.ok()) {
+    auto installed = SignalWatcher::Install(on_signal);
+    signals = installed.status();
+    if (installed.ok()) watcher = std::move(installed).value();
+  }
+  if (!signals.ok()) {
+    shutdown_.Request({}, config_.grace, signals);
+    return shutdown_.Wait();
+  }
+  const auto added = Add(std::move(batch), /*wait=*/false);
+  if (!added.ok()) {
+    // Refused because a shutdown began first: its result is this one's.
+    return registry_.gate().closed() ? shutdown_.Wait() : added.status();
+  }
+  Lifecycle& gate = registry_.gate();
+  while (!gate.closed() && !gate.CloseIfEmpty()) {
+    Await(gate.changed(), [&] {
+      gate.WatchEmpty();
+      return gate.closed() || gate.members() == 0;
+    });
+  }
+  shutdown_.Request({ShutdownTrigger::Kind::kNatural}, config_.grace);
+  return shutdown_.Wait();
+}
+
+absl::StatusOr<std::vector<TaskId>> Runtime::Add(std::vector<TaskSpec> specs, bool wait) {
+  if (specs.empty()) {
+    return Error(absl::StatusCode::kInvalidArgument, "batch_empty", "the batch has no tasks");
+  }
+  Lifecycle& gate = registry_.gate();
+  while (wait) {
+    for (const TaskSpec& spec : specs) {
+      if (absl::Status valid = Admission::Validate(spec); !valid.ok()) return valid;
+    }
+    if (gate.HasRoom(specs.size()) || gate.closed()) {
+      // Room may be gone again by the time it is asked for: the spec is given up only
+      // to an admission that takes it.
+      if (gate.Enter(specs.size()) == Lifecycle::Entered::kYes) {
+        return admission_.AdmitEntered(std::move(specs));
+      }
+      if (gate.closed()) return ShuttingDown();
+      continue;
+    }
+    if (MustNotWait()) return WouldDeadlock("Add on a full supervisor");
+    Await(gate.changed(), [&] {
+      gate.WatchRoom();
+      return gate.closed() || gate.HasRoom(specs.size());
+    });
+  }
+  return admission_.Admit(std::move(specs));
+}
+
+void Runtime::PublishRemoveRequest(TaskId id, std::string_view name, bool cancel) {
+  publisher_.Emit(EventKind::kTaskRemoveRequested, clock().Now(), [&](Event& event) {
+    event.WithId(id).WithTask(name);
+    if (cancel) event.WithReason("manual_cancel");
+  });
+}
+
+absl::StatusOr<bool> Runtime::RemoveFound(TaskId id, CancelCause cause) {
+  const StopResult result = actor_.StopById(id, cause);
+  return result != StopResult::kRefused && result != StopResult::kAlready;
+}
+
+absl::StatusOr<bool> Runtime::Remove(TaskId id) {
+  if (shutdown_.done()) return ShuttingDown();
+  PublishRemoveRequest(id, {}, /*cancel=*/false);
+  return RemoveFound(id, CancelCause::kRemoved);
+}
+
+absl::StatusOr<bool> Runtime::Remove(std::string_view name) {
+  if (shutdown_.done()) return ShuttingDown();
+  const Registry::Found found = registry_.Lookup(name);
+  if (found.entry == nullptr) return false;
+  PublishRemoveRequest(found.id, name, /*cancel=*/false);
+  return RemoveFound(found.id, CancelCause::kRemoved);
+}
+
+absl::StatusOr<bool> Runtime::Cancel(TaskId id, std::optional<Duration> limit) {
+  if (MustNotWait()) return WouldDeadlock("Cancel");
+  if (shutdown_.done()) return ShuttingDown();
+  const Registry::Found found = registry_.Lookup(id);
+  if (found.entry == nullptr) return false;
+  PublishRemoveRequest(id, {}, /*cancel=*/true);
+  return CancelFound(found, limit);
+}
+
+absl::StatusOr<bool> Runtime::Cancel(std::string_view name, std::optional<Duration> limit) {
+  if (MustNotWait()) return WouldDeadlock("Cancel");
+  if (shutdown_.done()) return ShuttingDown();
+  const Registry::Found found = registry_.Lookup(name);
+  if (found.entry == nullptr) return false;
+  PublishRemoveRequest(found.id, name, /*cancel=*/true);
+  return CancelFound(found, limit);
+}
+
+absl::StatusOr<bool> Runtime::CancelFound(const Registry::Found& found,
+                                          std::optional<Duration> limit) {
+  const absl::StatusOr<bool> mine = RemoveFound(found.id, CancelCause::kCancelled);
+  const TimePoint deadline =
+      limit.has_value() ? SaturatingAdd(clock().Now(), *limit) : TimePoint::max();
+  switch (registry_.AwaitGone(found, clock(), deadline)) {
+    case Registry::Gone::kReleased:
+      return mine;
+    case Registry::Gone::kStuck:
+      return TerminationTimeout(found.id, limit.value_or(config_.grace), /*stuck=*/true);
+    case Registry::Gone::kNotYet:
+      break;
+  }
+  return TerminationTimeout(found.id, limit.value_or(config_.grace), /*stuck=*/false);
+}
+
+bool Runtime::MustNotWait() const { return pool_.OnWorker() || NoWaiting::For(&registry_); }
+
+absl::Status Runtime::ShutDownAndWait() {
+  if (MustNotWait() && !shutdown_.done()) return WouldDeadlock("Shutdown");
+  shutdown_.Request({ShutdownTrigger::Kind::kExplicit}, config_.grace);
+  return shutdown_.Wait();
+}
+
+void Runtime::Abandon() {
+  if (!started()) {
+    registry_.gate().Close();
+    return;
+  }
+  const bool mine = shutdown_.Request({ShutdownTrigger::Kind::kDestroyed}, config_.destroy_grace);
+  if (MustNotWait()) return;  // the shutdown's thread does the rest
+  const auto result = shutdown_.WaitFor(
+      SaturatingAdd(TimePoint() + config_.destroy_grace, kDestroyMargin) - TimePoint());
+  const bool stuck = result.has_value() && GraceExceeded::From(*result).has_value();
+  if (result.has_value() && !(stuck && mine)) return;
+  const std::string what = stuck ? std::string(result->message()) : "its shutdown is not over";
+  std::fprintf(stderr, "taskvisor: a supervisor was destroyed and leaks: %s\n", what.c_str());
+}
+
+void Runtime::Leak() {
+  // Reachable for ever, so that a leak checker knows that it is meant.
+  static std::mutex mutex;
+  static auto* const leaked = new std::vector<std::shared_ptr<Runtime>>();
+  std::lock_guard lock(mutex);
+  leaked->push_back(shared_from_this());
+}
+
+absl::StatusOr<Supervisor> RuntimeAccess::Create(SupervisorConfig config, Hooks hooks) {
+  if (absl::Status valid = config.Validate(); !valid.ok()) return valid;
+  if (config.clock == nullptr) config.clock = RealClock();
+  return Supervisor(std::make_shared<Runtime>(std::move(config), std::move(hooks)));
+}
+
+}  // namespace taskvisor::internal

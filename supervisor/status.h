@@ -1,0 +1,30 @@
+#ifndef TASKVISOR_SUPERVISOR_STATUS_H_
+#define TASKVISOR_SUPERVISOR_STATUS_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "taskvisor/clock.h"
+#include "taskvisor/task_id.h"
+
+namespace taskvisor::internal {
+
+// The errors of the public face, each with its stable label (see errors.h).
+[[nodiscard]] absl::Status Error(absl::StatusCode code, std::string_view label,
+                                 std::string_view message);
+
+[[nodiscard]] absl::Status InvalidSpec(std::string_view message);
+[[nodiscard]] absl::Status InvalidConfig(std::string_view message);
+[[nodiscard]] absl::Status AlreadyExists(std::string_view name);
+[[nodiscard]] absl::Status Full(size_t max_tasks);
+[[nodiscard]] absl::Status ShuttingDown();
+[[nodiscard]] absl::Status AlreadyRunning();
+[[nodiscard]] absl::Status WouldDeadlock(std::string_view call);
+[[nodiscard]] absl::Status SignalSetupFailed(std::string_view why);
+[[nodiscard]] absl::Status TerminationTimeout(TaskId id, Duration limit, bool stuck);
+[[nodiscard]] absl::Status WaitTimeout(Duration limit);
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SUPERVISOR_STATUS_H_

@@ -1,0 +1,194 @@
+#include "supervisor/subscriber_set.h"
+
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <new>
+#include <typeinfo>
+#include <utility>
+
+#include "sched/timed_wait.h"
+#include "supervisor/text.h"
+
+namespace taskvisor::internal {
+namespace {
+
+constexpr size_t kReconcileSlack = 1024;
+
+std::string NameOf(const Subscriber& subscriber) {
+  if (const std::string_view name = subscriber.Name(); !name.empty()) return std::string(name);
+  int status = 0;
+  const char* mangled = typeid(subscriber).name();
+  const std::unique_ptr<char, void (*)(void*)> readable(
+      abi::__cxa_demangle(mangled, nullptr, nullptr, &status), &std::free);
+  return status == 0 ? readable.get() : mangled;
+}
+
+}  // namespace
+
+// A lock is fine: taken only when a callback throws, and at the end. A subscriber that
+// outlives the supervisor finds it empty.
+struct SubscriberSet::BackChannel {
+  std::mutex mutex;
+  Bus<Event>* bus = nullptr;
+  Clock* clock = nullptr;
+
+  void Report(const std::string& subscriber, std::string_view what) {
+    std::lock_guard lock(mutex);
+    if (bus == nullptr) return;
+    const WallTime at = clock->WallAt(clock->Now());
+    bus->Publish([&](Event& slot) {
+      new (&slot) Event(EventKind::kSubscriberPanicked);
+      slot.WithAt(at).WithTask(subscriber).WithReason(what);
+    });
+  }
+};
+
+namespace {
+
+template <class BackChannel>
+class UserSink final : public Sink<Event> {
+ public:
+  UserSink(std::shared_ptr<Subscriber> subscriber, std::string name,
+           std::shared_ptr<BackChannel> back_channel)
+      : subscriber_(std::move(subscriber)),
+        name_(std::move(name)),
+        interests_(subscriber_->Interests()),
+        back_channel_(std::move(back_channel)) {}
+
+  bool Wants(const Event& event) const noexcept override { return interests_.Has(event.kind()); }
+
+  // A subscriber may hold a handle, and a handle the supervisor: the ring of references
+  // ends here, and the subscriber is gone when the shutdown is over.
+  void OnClosed() noexcept override { subscriber_.reset(); }
+
+  void OnRecord(const Event& event) noexcept override {
+    try {
+      subscriber_->OnEvent(event);
+    } catch (const std::exception& error) {
+      Report(event, WhatOf(error));
+    } catch (...) {
+      Report(event, "unknown panic");
+    }
+  }
+
+ private:
+  // Failing at one of our own reports is not reported again: no feedback loop.
+  void Report(const Event& event, std::string_view what) {
+    if (!event.IsInternalDiagnostic()) back_channel_->Report(name_, what);
+  }
+
+  std::shared_ptr<Subscriber> subscriber_;
+  const std::string name_;
+  const EventMask interests_;
+  const std::shared_ptr<BackChannel> back_channel_;
+};
+
+template <class BackChannel>
+Bus<Event>::Subscriptions Subscribe(const SupervisorConfig& config,
+                                    const std::shared_ptr<EventCount>& done,
+                                    const std::shared_ptr<BackChannel>& back_channel) {
+  Bus<Event>::Subscriptions subscriptions;
+  for (const auto& subscriber : config.subscribers) {
+    const std::string name = NameOf(*subscriber);
+    auto sink = std::make_unique<UserSink<BackChannel>>(subscriber, name, back_channel);
+    auto subscription =
+        std::make_shared<Subscription<Event>>(name, subscriber->QueueCapacity(), std::move(sink));
+    subscription->SetDoneListener(done);
+    subscriptions.push_back(std::move(subscription));
+  }
+  return subscriptions;
+}
+
+}  // namespace
+
+SubscriberSet::SubscriberSet(const SupervisorConfig& config, const Hooks& hooks,
+                             std::function<std::vector<TaskId>()> live)
+    : hooks_(hooks),
+      clock_(*config.clock),
+      live_(std::move(live)),
+      back_channel_(std::make_shared<BackChannel>()),
+      bus_(config.bus_capacity, Subscribe(config, done_, back_channel_), *this) {
+  std::lock_guard lock(back_channel_->mutex);
+  back_channel_->bus = &bus_;
+  back_channel_->clock = &clock_;
+}
+
+std::vector<SubscriberStats> SubscriberSet::Stats() const {
+  std::vector<SubscriberStats> stats;
+  for (const auto& subscription : bus_.subscriptions()) {
+    const SubscriptionCounts counts = subscription->Counts();
+    stats.push_back(
+        {subscription->name(), counts.offered, counts.delivered, counts.dropped, counts.queued});
+  }
+  return stats;
+}
+
+bool SubscriberSet::Close(Clock& clock, Duration drain) {
+  const TimePoint deadline = SaturatingAdd(clock.Now(), drain);
+  {
+    std::lock_guard lock(back_channel_->mutex);
+    back_channel_->bus = nullptr;
+  }
+  bus_.Close();
+  bus_.Join();
+  const auto all_done = [this] {
+    for (const auto& subscription : bus_.subscriptions()) {
+      if (!subscription->Done()) return false;
+    }
+    return true;
+  };
+  const bool done = AwaitUntil(clock, *done_, deadline, all_done);
+  for (const auto& subscription : bus_.subscriptions()) subscription->Abandon();
+  return done;
+}
+
+void SubscriberSet::Observe(const Event& event) noexcept {
+  try {
+    if (hooks_.on_observe) hooks_.on_observe(event);
+    alive_.Update(event);
+  } catch (const std::exception& error) {
+    if (event.IsInternalDiagnostic()) return;
+    const WallTime at = clock_.WallAt(clock_.Now());
+    bus_.Publish([&](Event& slot) {
+      new (&slot) Event(EventKind::kRuntimeFailure);
+      slot.WithAt(at).WithTask("event_relay").WithReason(WhatOf(error));
+    });
+  }
+}
+
+Event SubscriberSet::MakeLag(uint64_t lost) noexcept {
+  stale_ = true;
+  if (alive_.size() > 2 * reconciled_size_ + kReconcileSlack) Reconcile();
+  Event event(EventKind::kSubscriberOverflow);
+  event.WithAt(clock_.WallAt(clock_.Now()))
+      .WithTask("subscriber_listener")
+      .WithReason("lagged(" + std::to_string(lost) + ")")
+      .WithCount(lost);
+  return event;
+}
+
+void SubscriberSet::Reconcile() noexcept {
+  if (!std::exchange(stale_, false)) return;
+  try {
+    alive_.Reconcile(live_());
+    reconciled_size_ = alive_.size();
+  } catch (const std::exception&) {
+    // No memory: the tracker stays as it was; it is a cache.
+  }
+}
+
+Event SubscriberSet::MakeRefusal(const Subscription<Event>& subscription,
+                                 Subscription<Event>::Offered why, uint64_t count) noexcept {
+  const bool full = why == Subscription<Event>::Offered::kFull;
+  Event event(EventKind::kSubscriberOverflow);
+  event.WithAt(clock_.WallAt(clock_.Now()))
+      .WithTask(subscription.name())
+      .WithReason(full ? "full" : "closed")
+      .WithCount(count);
+  return event;
+}
+
+}  // namespace taskvisor::internal

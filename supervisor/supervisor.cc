@@ -1,0 +1,142 @@
+#include "taskvisor/supervisor.h"
+
+#include <utility>
+
+#include "supervisor/runtime.h"
+#include "supervisor/status.h"
+
+namespace taskvisor {
+
+absl::StatusOr<Supervisor> Supervisor::Create(SupervisorConfig config) {
+  return internal::RuntimeAccess::Create(std::move(config), {});
+}
+
+Supervisor::Supervisor(Supervisor&& other) noexcept = default;
+
+Supervisor& Supervisor::operator=(Supervisor&& other) noexcept {
+  if (this == &other) return *this;
+  if (runtime_ != nullptr) runtime_->Abandon();
+  runtime_ = std::move(other.runtime_);
+  return *this;
+}
+
+Supervisor::~Supervisor() {
+  if (runtime_ != nullptr) runtime_->Abandon();
+}
+
+absl::Status Supervisor::Run(std::vector<TaskSpec> batch) {
+  const auto runtime = runtime_;  // a body may destroy this supervisor meanwhile
+  return runtime->Run(std::move(batch));
+}
+
+SupervisorHandle Supervisor::Serve() {
+  runtime_->Start();
+  return SupervisorHandle(runtime_);
+}
+
+const SupervisorConfig& Supervisor::config() const { return runtime_->config(); }
+
+absl::Status Supervisor::Shutdown() { return Serve().Shutdown(); }
+
+std::optional<ShutdownTrigger> Supervisor::shutdown_trigger() const {
+  return runtime_->shutdown().trigger();
+}
+
+namespace {
+
+std::vector<TaskSpec> Batch(TaskSpec spec) {
+  std::vector<TaskSpec> batch;
+  batch.push_back(std::move(spec));
+  return batch;
+}
+
+absl::StatusOr<TaskId> First(const absl::StatusOr<std::vector<TaskId>>& ids) {
+  if (!ids.ok()) return ids.status();
+  return ids->front();
+}
+
+absl::StatusOr<WatchedTask> Watched(const absl::StatusOr<TaskId>& id, TaskWaiter waiter) {
+  if (!id.ok()) return id.status();
+  return WatchedTask{*id, std::move(waiter)};
+}
+
+}  // namespace
+
+absl::StatusOr<TaskId> SupervisorHandle::Add(TaskSpec spec) const {
+  return First(runtime_->Add(Batch(std::move(spec)), /*wait=*/true));
+}
+
+absl::StatusOr<TaskId> SupervisorHandle::TryAdd(TaskSpec spec) const {
+  return First(runtime_->Add(Batch(std::move(spec)), /*wait=*/false));
+}
+
+absl::StatusOr<WatchedTask> SupervisorHandle::AddAndWatch(TaskSpec spec) const {
+  TaskWaiter waiter = spec.Watch();
+  return Watched(Add(std::move(spec)), std::move(waiter));
+}
+
+absl::StatusOr<WatchedTask> SupervisorHandle::TryAddAndWatch(TaskSpec spec) const {
+  TaskWaiter waiter = spec.Watch();
+  return Watched(TryAdd(std::move(spec)), std::move(waiter));
+}
+
+absl::StatusOr<std::vector<TaskId>> SupervisorHandle::AddBatch(std::vector<TaskSpec> specs) const {
+  return runtime_->Add(std::move(specs), /*wait=*/false);
+}
+
+absl::StatusOr<bool> SupervisorHandle::Remove(TaskId id) const { return runtime_->Remove(id); }
+
+absl::StatusOr<bool> SupervisorHandle::RemoveByName(std::string_view name) const {
+  return runtime_->Remove(name);
+}
+
+absl::StatusOr<bool> SupervisorHandle::Cancel(TaskId id) const {
+  return runtime_->Cancel(id, std::nullopt);
+}
+
+absl::StatusOr<bool> SupervisorHandle::CancelByName(std::string_view name) const {
+  return runtime_->Cancel(name, std::nullopt);
+}
+
+absl::StatusOr<bool> SupervisorHandle::CancelWithTimeout(TaskId id, Duration limit) const {
+  return runtime_->Cancel(id, limit);
+}
+
+absl::StatusOr<bool> SupervisorHandle::CancelByNameWithTimeout(std::string_view name,
+                                                               Duration limit) const {
+  return runtime_->Cancel(name, limit);
+}
+
+std::vector<TaskInfo> SupervisorHandle::List() const { return runtime_->registry().List(); }
+
+std::vector<std::string> SupervisorHandle::AliveSnapshot() const {
+  return runtime_->subscribers().alive().Snapshot();
+}
+
+bool SupervisorHandle::IsAlive(std::string_view name) const {
+  return runtime_->subscribers().alive().IsAlive(name);
+}
+
+SupervisorStats SupervisorHandle::Stats() const {
+  const auto& bus = runtime_->subscribers().bus();
+  return {.tasks = runtime_->registry().gate().members(),
+          .events_published = bus.fanned_out(),
+          .events_lost = bus.lost(),
+          .permits = runtime_->actor().PermitBalance()};
+}
+
+std::vector<SubscriberStats> SupervisorHandle::SubscriberStats() const {
+  return runtime_->subscribers().Stats();
+}
+
+absl::Status SupervisorHandle::Shutdown() const { return runtime_->ShutDownAndWait(); }
+
+void SupervisorHandle::RequestShutdown() const {
+  runtime_->shutdown().Request({ShutdownTrigger::Kind::kExplicit}, runtime_->config().grace);
+}
+
+std::optional<ShutdownTrigger> SupervisorHandle::shutdown_trigger() const {
+  return runtime_->shutdown().trigger();
+}
+
+}  // namespace taskvisor

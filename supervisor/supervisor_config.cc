@@ -1,0 +1,60 @@
+#include "taskvisor/supervisor_config.h"
+
+#include "absl/strings/str_cat.h"
+#include "supervisor/status.h"
+
+namespace taskvisor {
+namespace {
+
+// What oneTBB gives a process at most, however many are asked for, unless it has more
+// than 64 cores (it then gives 4 for each).
+constexpr size_t kMaxWorkers = 256;
+constexpr size_t kMaxSlots = size_t{1} << 24;
+
+using internal::InvalidConfig;
+
+absl::Status NotNegative(std::string_view field, Duration value) {
+  if (value >= Duration::zero()) return absl::OkStatus();
+  return InvalidConfig(std::string(field) + ": must not be negative");
+}
+
+absl::Status InRange(std::string_view field, size_t value, size_t low, size_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return InvalidConfig(std::string(field) +
+                       absl::StrCat(": ", value, " is not in [", low, ", ", high, "]"));
+}
+
+absl::Status CheckDefaults(const TaskDefaults& defaults) {
+  if (defaults.max_retries == std::optional<uint32_t>(0)) {
+    return InvalidConfig("task_defaults.max_retries: must be at least 1; none is unlimited");
+  }
+  if (auto status = NotNegative("task_defaults.timeout", defaults.timeout.value_or(Duration(0)));
+      !status.ok()) {
+    return status;
+  }
+  return NotNegative("task_defaults.restart.interval", defaults.restart.interval());
+}
+
+}  // namespace
+
+absl::Status SupervisorConfig::Validate() const {
+  const absl::Status checks[] = {
+      InRange("workers", workers, 0, kMaxWorkers),
+      NotNegative("grace", grace),
+      NotNegative("subscriber_drain", subscriber_drain),
+      NotNegative("destroy_grace", destroy_grace),
+      InRange("max_concurrent", max_concurrent.value_or(1), 1, size_t{1} << 31),
+      InRange("max_tasks", max_tasks, 1, kMaxSlots),
+      InRange("bus_capacity", bus_capacity, 1, kMaxSlots),
+      CheckDefaults(task_defaults),
+  };
+  for (const absl::Status& check : checks) {
+    if (!check.ok()) return check;
+  }
+  for (const auto& subscriber : subscribers) {
+    if (subscriber == nullptr) return InvalidConfig("subscribers: must not hold a null pointer");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace taskvisor

@@ -1,0 +1,67 @@
+#include "taskvisor/task_outcome.h"
+
+#include "sched/timed_wait.h"
+#include "supervisor/outcome_cell.h"
+#include "supervisor/status.h"
+
+namespace taskvisor {
+namespace {
+
+using internal::OutcomeCell;
+
+bool Decided(const OutcomeCell& cell) { return cell.state() != OutcomeCell::kPending; }
+bool Drained(const OutcomeCell& cell) {
+  return cell.state() == OutcomeCell::kDrained || cell.state() == OutcomeCell::kDropped;
+}
+
+// Waits until there(cell); a limit is on the clock of the task's supervisor.
+template <class There>
+absl::Status AwaitCell(OutcomeCell* cell, There there, std::optional<Duration> limit) {
+  if (cell == nullptr) return internal::ShuttingDown();
+  if (!there(*cell)) {
+    if (cell->OnItsWorker()) return internal::WouldDeadlock("a wait for an outcome");
+    const auto condition = [&] { return there(*cell); };
+    if (!limit.has_value()) {
+      internal::Await(cell->changed(), condition);
+    } else {
+      const std::shared_ptr<Clock> clock = cell->clock();
+      const TimePoint deadline = internal::SaturatingAdd(clock->Now(), *limit);
+      if (!internal::AwaitUntil(*clock, cell->changed(), deadline, condition)) {
+        return internal::WaitTimeout(*limit);
+      }
+    }
+  }
+  return cell->state() == OutcomeCell::kDropped ? internal::ShuttingDown() : absl::OkStatus();
+}
+
+absl::StatusOr<TaskOutcome> AwaitOutcome(OutcomeCell* cell, std::optional<Duration> limit) {
+  const absl::Status status = AwaitCell(cell, Decided, limit);
+  if (!status.ok()) return status;
+  return cell->outcome();
+}
+
+}  // namespace
+
+absl::StatusOr<TaskOutcome> TaskWaiter::Wait() const {
+  return AwaitOutcome(cell_.get(), std::nullopt);
+}
+
+absl::StatusOr<TaskOutcome> TaskWaiter::WaitFor(Duration limit) const {
+  return AwaitOutcome(cell_.get(), limit);
+}
+
+bool TaskWaiter::Ready() const { return cell_ == nullptr || Decided(*cell_); }
+
+absl::Status TaskWaiter::Drained() const {
+  return AwaitCell(cell_.get(), taskvisor::Drained, std::nullopt);
+}
+
+absl::Status TaskWaiter::DrainedFor(Duration limit) const {
+  return AwaitCell(cell_.get(), taskvisor::Drained, limit);
+}
+
+bool TaskWaiter::IsDrained() const { return cell_ == nullptr || taskvisor::Drained(*cell_); }
+
+TaskId TaskWaiter::id() const { return cell_ == nullptr ? TaskId() : cell_->id(); }
+
+}  // namespace taskvisor

@@ -1,0 +1,175 @@
+// Model of bus/ring.h: see tests/support/model.h. Rings of one and two records, with
+// positions that start just below 2^32.
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <vector>
+
+#include "bus/ring.h"
+#include "sched/event_count.h"
+#include "tests/support/model.h"
+
+namespace taskvisor::internal {
+namespace {
+
+using testing::Explore;
+using testing::Model;
+
+// Whole only if both halves agree; written in two steps.
+struct Record {
+  int publisher = 0;
+  int n = 0;
+  int publisher_again = 0;
+  int n_again = 0;
+};
+
+struct Publishers {
+  static constexpr int kEach = 4;
+
+  void Run(Ring<Record>& ring, EventCount& events, int publisher) {
+    for (int n = 1; n <= kEach; ++n) {
+      const auto published = ring.Publish([&](Record& record) {
+        record.publisher = publisher;
+        record.n = n;
+        Model::Step();
+        record.publisher_again = publisher;
+        record.n_again = n;
+      });
+      using Published = Ring<Record>::Published;
+      if (published == Published::kYesAndWake) events.Notify();
+      if (published == Published::kLost) ++lost;
+      if (published == Published::kYes || published == Published::kYesAndWake) ++taken;
+      if (published == Published::kClosed) ++closed;
+    }
+  }
+
+  int taken = 0;
+  int lost = 0;
+  int closed = 0;
+};
+
+// What Bus does with a ring, with books.
+struct Reader {
+  void Run(Ring<Record>& ring, EventCount& events) {
+    while (!ring.Exhausted()) {
+      if (DrainSome(ring)) continue;
+      const EventCount::Key key = events.PrepareWait();
+      if (ring.TrySleep()) events.Wait(key);
+    }
+  }
+  bool DrainSome(Ring<Record>& ring) {
+    bool any = false;
+    for (auto taken = ring.Take(); taken.record != nullptr; taken = ring.Take()) {
+      any = true;
+      lost += taken.lost;
+      EXPECT_EQ(taken.number, number + taken.lost + 1);
+      number = taken.number;
+      const Record record = *taken.record;
+      Model::Step();  // a publisher that overtook the reader would write here
+      EXPECT_EQ(record.n_again, taken.record->n);
+      EXPECT_EQ(record.publisher_again, taken.record->publisher);
+      EXPECT_GT(record.n, last[static_cast<size_t>(record.publisher)]) << "order or duplicate";
+      last[static_cast<size_t>(record.publisher)] = record.n;
+      ring.Done();
+      ++read;
+    }
+    if (const uint64_t trailing = ring.TakeTrailingLosses(); trailing > 0) {
+      any = true;
+      lost += trailing;
+      number += trailing;
+      EXPECT_EQ(number, ring.number());
+    }
+    if (any) progress.Notify();
+    return any;
+  }
+
+  uint64_t number = 0;
+  uint64_t lost = 0;
+  int read = 0;
+  std::array<int, 3> last{};
+  EventCount progress;
+};
+
+void RunRing(Model& model, size_t capacity, bool close_early) {
+  Ring<Record> ring(capacity, /*start=*/0xfffffffd);
+  EventCount events;
+  Publishers publishers;
+  Reader reader;
+  constexpr int kPublishers = 2;
+  for (int p = 0; p < kPublishers; ++p) {
+    model.Spawn(p == 0 ? "publisher 0" : "publisher 1",
+                [&, p] { publishers.Run(ring, events, p); });
+  }
+  model.Spawn("closer", [&, close_early] {
+    // Late: once all is read, or the reader sleeps on a wake-up that it should have had.
+    constexpr uint64_t kAll = kPublishers * Publishers::kEach;
+    if (!close_early) Await(reader.progress, [&] { return reader.number == kAll; });
+    ring.Close();
+    events.Notify();
+  });
+  model.Spawn("reader", [&] { reader.Run(ring, events); });
+  model.Run();
+
+  // Every publish is read, counted as lost or refused, once: gaps are losses.
+  EXPECT_EQ(reader.read, publishers.taken);
+  EXPECT_EQ(reader.lost, static_cast<uint64_t>(publishers.lost));
+  EXPECT_EQ(reader.number, static_cast<uint64_t>(publishers.taken + publishers.lost));
+  EXPECT_EQ(publishers.taken + publishers.lost + publishers.closed,
+            kPublishers * Publishers::kEach);
+  EXPECT_TRUE(close_early || publishers.closed == 0);
+}
+
+TEST(RingModel, OfOneRecordLosesNothingUncounted) {
+  Explore(30'000, [](Model& model) { RunRing(model, 1, /*close_early=*/false); });
+}
+
+TEST(RingModel, OfTwoRecordsLosesNothingUncounted) {
+  Explore(30'000, [](Model& model) { RunRing(model, 2, /*close_early=*/false); });
+}
+
+TEST(RingModel, OfThreeInFourSlotsLosesNothingUncounted) {
+  Explore(20'000, [](Model& model) { RunRing(model, 3, /*close_early=*/false); });
+}
+
+TEST(RingModel, ClosedAtAnyMomentWhatWasTakenIsRead) {
+  Explore(30'000,
+          [](Model& model) { RunRing(model, 1 + model.random().Below(2), /*close_early=*/true); });
+}
+
+// The litmus test of R3: an event that another thread published before it handed us
+// something has the smaller number.
+//
+//   P1: publish a; flag = 1      P2: wait for flag; publish b
+//   number(a) < number(b)        allowed
+//   number(a) > number(b)        forbidden: P2's claim comes after P1's in the word's order
+TEST(RingModel, NumbersFollowAHandOff) {
+  Explore(10'000, [](Model& model) {
+    Ring<Record> ring(4, 0xffffffff);
+    Atomic<bool> flag{false};
+    const auto publish = [&](int publisher) {
+      ring.Publish([&](Record& record) { record.publisher = publisher; });
+    };
+    model.Spawn("P1", [&] {
+      publish(1);
+      flag.store(true);
+    });
+    model.Spawn("P2", [&] {
+      while (!flag.load()) {
+      }
+      publish(2);
+    });
+    model.Spawn("noise", [&] { publish(3); });
+    model.Run();
+    std::array<uint64_t, 4> number{};
+    for (auto taken = ring.Take(); taken.record != nullptr; taken = ring.Take()) {
+      number[static_cast<size_t>(taken.record->publisher)] = taken.number;
+      ring.Done();
+    }
+    EXPECT_LT(number[1], number[2]);
+    EXPECT_NE(number[3], 0u);
+  });
+}
+
+}  // namespace
+}  // namespace taskvisor::internal

@@ -1,0 +1,287 @@
+#include "bus/ring.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "sched/event_count.h"
+#include "tests/support/seed.h"
+
+namespace taskvisor::internal {
+namespace {
+
+using testing::AnnouncedSeed;
+using testing::Random;
+
+// Judges itself: `check` belongs to the other two.
+struct Record {
+  uint64_t publisher = 0;
+  uint64_t n = 0;
+  uint64_t check = 0;
+
+  static uint64_t CheckOf(uint64_t publisher, uint64_t n) {
+    return Random(publisher * 1'000'003 + n).Next();
+  }
+  void Fill(uint64_t p, uint64_t i) { *this = {p, i, CheckOf(p, i)}; }
+  [[nodiscard]] bool whole() const { return check == CheckOf(publisher, n); }
+};
+
+using IntRing = Ring<int>;
+using Published = IntRing::Published;
+
+Published Put(IntRing& ring, int value) {
+  return ring.Publish([=](int& slot) { slot = value; });
+}
+
+TEST(Ring, NumbersStartAtOneAndFollowTheOrderOfPublishing) {
+  IntRing ring(4);
+  for (int i = 1; i <= 3; ++i) EXPECT_EQ(Put(ring, i * 10), Published::kYes);
+  for (uint64_t i = 1; i <= 3; ++i) {
+    const auto taken = ring.Take();
+    ASSERT_NE(taken.record, nullptr);
+    EXPECT_EQ(*taken.record, static_cast<int>(i) * 10);
+    EXPECT_EQ(taken.number, i);
+    EXPECT_EQ(taken.lost, 0u);
+    ring.Done();
+  }
+  EXPECT_EQ(ring.Take().record, nullptr);
+}
+
+TEST(Ring, CapacityIsExactAlsoIfItIsNoPowerOfTwo) {
+  for (const size_t capacity : {1u, 2u, 3u, 5u, 64u, 100u}) {
+    IntRing ring(capacity);
+    EXPECT_EQ(ring.capacity(), capacity);
+    for (size_t i = 0; i < capacity; ++i) EXPECT_EQ(Put(ring, 0), Published::kYes);
+    EXPECT_EQ(Put(ring, 0), Published::kLost);
+  }
+}
+
+TEST(Ring, CapacityZeroCountsAsOne) {
+  IntRing ring(0);
+  EXPECT_EQ(ring.capacity(), 1u);
+  EXPECT_EQ(Put(ring, 1), Published::kYes);
+  EXPECT_EQ(Put(ring, 2), Published::kLost);
+}
+
+TEST(Ring, TheSlotIsFreeOnlyAfterDone) {
+  IntRing ring(1);
+  Put(ring, 1);
+  ASSERT_NE(ring.Take().record, nullptr);
+  EXPECT_EQ(Put(ring, 2), Published::kLost) << "the reader still uses the only slot";
+  ring.Done();
+  EXPECT_EQ(Put(ring, 3), Published::kYes);
+}
+
+TEST(Ring, LossesAreGapsToldByTheNextRecord) {
+  IntRing ring(2);
+  Put(ring, 1);
+  Put(ring, 2);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(Put(ring, 0), Published::kLost);
+  static_cast<void>(ring.Take());
+  ring.Done();
+  Put(ring, 8);
+  EXPECT_EQ(ring.Take().number, 2u);
+  ring.Done();
+  const auto taken = ring.Take();
+  EXPECT_EQ(*taken.record, 8);
+  EXPECT_EQ(taken.lost, 5u);
+  EXPECT_EQ(taken.number, 8u);
+  ring.Done();
+  EXPECT_EQ(ring.TakeTrailingLosses(), 0u) << "told twice";
+}
+
+TEST(Ring, TrailingLossesAreToldOnceAndUseUpNumbers) {
+  IntRing ring(1);
+  Put(ring, 1);
+  for (int i = 0; i < 3; ++i) Put(ring, 0);
+  EXPECT_EQ(ring.TakeTrailingLosses(), 0u) << "not trailing: a record comes first";
+  static_cast<void>(ring.Take());
+  ring.Done();
+  EXPECT_EQ(ring.TakeTrailingLosses(), 3u);
+  EXPECT_EQ(ring.number(), 4u);
+  EXPECT_EQ(ring.TakeTrailingLosses(), 0u);
+  Put(ring, 2);
+  EXPECT_EQ(ring.Take().number, 5u);
+}
+
+TEST(Ring, PositionsWrapAroundTwoToTheThirtyTwo) {
+  for (const size_t capacity : {1u, 2u, 3u, 8u}) {
+    IntRing ring(capacity, /*start=*/0xfffffff0);
+    uint64_t number = 0;
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_EQ(Put(ring, i), Published::kYes) << i;
+      if (i % 7 == 0) {
+        while (Put(ring, 1000) == Published::kYes) {
+        }
+      }
+      for (auto taken = ring.Take(); taken.record != nullptr; taken = ring.Take()) {
+        number += taken.lost + 1;
+        ASSERT_EQ(taken.number, number);
+        ring.Done();
+      }
+      number += ring.TakeTrailingLosses();
+    }
+    EXPECT_EQ(number, ring.number());
+  }
+}
+
+TEST(Ring, OnlyWhoPublishesToASleeperOwesAWakeUp) {
+  IntRing ring(4);
+  EXPECT_TRUE(ring.TrySleep());
+  EXPECT_EQ(Put(ring, 1), Published::kYesAndWake);
+  EXPECT_EQ(Put(ring, 2), Published::kYes) << "one wake-up is enough";
+  EXPECT_FALSE(ring.TrySleep()) << "there is something to read";
+  for (int i = 0; i < 2; ++i) {
+    static_cast<void>(ring.Take());
+    ring.Done();
+  }
+  EXPECT_TRUE(ring.TrySleep());
+  EXPECT_TRUE(ring.TrySleep()) << "woken for nothing, it may sleep again";
+}
+
+TEST(Ring, NobodySleepsOverALossOrTheEnd) {
+  IntRing ring(1);
+  Put(ring, 1);
+  Put(ring, 2);
+  static_cast<void>(ring.Take());
+  ring.Done();
+  EXPECT_FALSE(ring.TrySleep()) << "a loss has not been told";
+  EXPECT_EQ(ring.TakeTrailingLosses(), 1u);
+  EXPECT_TRUE(ring.TrySleep());
+  ring.Close();
+  EXPECT_FALSE(ring.TrySleep());
+}
+
+TEST(Ring, AfterCloseNothingIsTakenAndTheRestIsRead) {
+  IntRing ring(2);
+  Put(ring, 1);
+  EXPECT_FALSE(ring.Exhausted());
+  ring.Close();
+  ring.Close();
+  EXPECT_TRUE(ring.closed());
+  EXPECT_EQ(Put(ring, 2), Published::kClosed);
+  EXPECT_FALSE(ring.Exhausted());
+  EXPECT_EQ(ring.Take().number, 1u);
+  ring.Done();
+  EXPECT_TRUE(ring.Exhausted());
+  EXPECT_EQ(ring.TakeNumber(), 2u) << "a refused publish took a number";
+}
+
+TEST(Ring, ClosedOverLossesItIsExhaustedOnlyWhenTheyAreTold) {
+  IntRing ring(1);
+  Put(ring, 1);
+  Put(ring, 2);
+  ring.Close();
+  static_cast<void>(ring.Take());
+  ring.Done();
+  EXPECT_FALSE(ring.Exhausted());
+  EXPECT_EQ(ring.TakeTrailingLosses(), 1u);
+  EXPECT_TRUE(ring.Exhausted());
+}
+
+// The reader's side of the hole is played while a publisher stands in its fill.
+TEST(Ring, APublisherBetweenClaimAndStampIsAHoleThatCanBeGivenUpAfterTheClose) {
+  IntRing ring(2);
+  EXPECT_FALSE(ring.AtHole());
+  ring.Publish([&](int& slot) {
+    EXPECT_TRUE(ring.AtHole());
+    EXPECT_EQ(ring.Take().record, nullptr);
+    EXPECT_FALSE(ring.TrySleep()) << "its publisher would not wake the reader";
+    EXPECT_EQ(Put(ring, 2), Published::kYes) << "another publisher is not held up";
+    EXPECT_EQ(ring.Take().record, nullptr) << "read past the hole";
+    EXPECT_EQ(Put(ring, 3), Published::kLost) << "until the ring is full";
+    ring.Close();
+    EXPECT_FALSE(ring.Exhausted());
+    ring.SkipHole();
+    EXPECT_EQ(ring.number(), 1u);
+    EXPECT_FALSE(ring.AtHole());
+    const auto taken = ring.Take();
+    EXPECT_EQ(*taken.record, 2);
+    EXPECT_EQ(taken.number, 2u);
+    ring.Done();
+    EXPECT_EQ(ring.TakeTrailingLosses(), 1u);
+    slot = 1;  // late, where nobody looks
+  });
+  EXPECT_TRUE(ring.Exhausted());
+  EXPECT_EQ(ring.number(), 3u);
+}
+
+struct Totals {
+  std::atomic<uint64_t> taken{0};
+  std::atomic<uint64_t> lost{0};
+};
+
+void PublishMany(Ring<Record>& ring, EventCount& events, uint64_t publisher, uint64_t count,
+                 Totals& totals) {
+  for (uint64_t n = 1; n <= count; ++n) {
+    switch (ring.Publish([&](Record& record) { record.Fill(publisher, n); })) {
+      case Ring<Record>::Published::kYesAndWake:
+        events.Notify();
+        [[fallthrough]];
+      case Ring<Record>::Published::kYes:
+        totals.taken.fetch_add(1);
+        break;
+      default:
+        totals.lost.fetch_add(1);
+    }
+  }
+}
+
+// On threads, across the wrap, with a reader that sleeps: whole records, each publisher's in
+// order, gaps == losses, all accounted for.
+TEST(Ring, GapsAreLossesUnderThreadsThatOverrunIt) {
+  const uint64_t seed = AnnouncedSeed();
+  for (const size_t capacity : {1u, 2u, 3u, 64u}) {
+    constexpr uint64_t kEach = 30'000;
+    constexpr size_t kPublishers = 3;
+    Ring<Record> ring(capacity, /*start=*/0xffffffff - 5000);
+    EventCount events;
+    Totals totals;
+    std::vector<std::thread> publishers;
+    for (uint64_t p = 0; p < kPublishers; ++p) {
+      publishers.emplace_back([&, p] { PublishMany(ring, events, p, kEach, totals); });
+    }
+    uint64_t read = 0;
+    uint64_t lost = 0;
+    uint64_t number = 0;
+    std::array<uint64_t, kPublishers> last{};
+    std::thread reader([&] {
+      Random random(seed);
+      while (!ring.Exhausted()) {
+        const auto taken = ring.Take();
+        if (taken.record != nullptr) {
+          lost += taken.lost;
+          ASSERT_EQ(taken.number, number + taken.lost + 1);
+          number = taken.number;
+          ASSERT_TRUE(taken.record->whole());
+          ASSERT_GT(taken.record->n, last[taken.record->publisher]);
+          last[taken.record->publisher] = taken.record->n;
+          ring.Done();
+          ++read;
+          if (random.Percent(1)) std::this_thread::yield();
+          continue;
+        }
+        if (const uint64_t trailing = ring.TakeTrailingLosses(); trailing > 0) {
+          lost += trailing;
+          number += trailing;
+          continue;
+        }
+        const EventCount::Key key = events.PrepareWait();
+        if (ring.TrySleep()) events.Wait(key);
+      }
+    });
+    for (std::thread& publisher : publishers) publisher.join();
+    ring.Close();
+    events.Notify();
+    reader.join();
+    EXPECT_EQ(read, totals.taken);
+    EXPECT_EQ(lost, totals.lost);
+    EXPECT_EQ(number, kPublishers * kEach);
+  }
+}
+
+}  // namespace
+}  // namespace taskvisor::internal

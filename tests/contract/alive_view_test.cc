@@ -1,0 +1,63 @@
+// M. The alive tracker: what it tells (143).
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+
+#include "supervisor/alive.h"
+
+namespace taskvisor::testing {
+namespace {
+
+using internal::AliveTracker;
+using ::testing::ElementsAre;
+
+// An event of a number, about a task of this id (0: none) and name.
+Event About(EventKind kind, uint64_t sequence, uint64_t id, std::string_view name) {
+  Event event(kind);
+  event.sequence = sequence;
+  event.WithTask(name);
+  if (id != 0) event.WithId(TaskId(id, 1));
+  return event;
+}
+
+TEST(ContractAlive, S143_UpdateTellsOfVisibleChangesOnly) {
+  AliveTracker tracker;
+  EXPECT_FALSE(tracker.Update(About(EventKind::kTaskStopped, 1, 7, "task"))) << "never was alive";
+  EXPECT_TRUE(tracker.Update(About(EventKind::kTaskStarting, 2, 7, "task")));
+  EXPECT_FALSE(tracker.Update(About(EventKind::kTaskStarting, 3, 7, "task"))) << "it was";
+  EXPECT_TRUE(tracker.Update(About(EventKind::kTimeoutHit, 4, 7, "task")));
+  EXPECT_FALSE(tracker.Update(About(EventKind::kTaskFailed, 5, 7, "task"))) << "it was not";
+  EXPECT_FALSE(tracker.Update(About(EventKind::kActorExhausted, 6, 7, "task")));
+  EXPECT_TRUE(tracker.Update(About(EventKind::kTaskRemoved, 7, 7, "task"))) << "an entry went";
+  EXPECT_FALSE(tracker.Update(About(EventKind::kTaskRemoved, 8, 7, "task"))) << "there was none";
+}
+
+TEST(ContractAlive, S143_ReconcilePrunesWhatIsNotRegistered) {
+  AliveTracker tracker;
+  for (const uint64_t id : {7u, 8u, 9u}) {
+    tracker.Update(About(EventKind::kTaskStarting, id, id, "task-" + std::to_string(id)));
+  }
+  tracker.Update(About(EventKind::kTaskStopped, 20, 9, "task-9"));
+  tracker.Reconcile({TaskId(8, 1), TaskId(9, 1), TaskId(100, 5)});
+  EXPECT_THAT(tracker.Snapshot(), ElementsAre("task-8"));
+  EXPECT_EQ(tracker.size(), 2u) << "8, and 9 which is registered but not alive";
+  tracker.Reconcile({});
+  EXPECT_EQ(tracker.size(), 0u);
+}
+
+TEST(ContractAlive, S143_TheSnapshotIsSorted) {
+  AliveTracker tracker;
+  uint64_t number = 0;
+  for (const char* name : {"pear", "apple", "zebra", "fig", "mango"}) {
+    ++number;
+    tracker.Update(About(EventKind::kTaskStarting, number, number, name));
+  }
+  tracker.Update(About(EventKind::kTaskStopped, 10, 5, "mango"));
+  EXPECT_THAT(tracker.Snapshot(), ElementsAre("apple", "fig", "pear", "zebra"));
+}
+
+}  // namespace
+}  // namespace taskvisor::testing

@@ -1,0 +1,244 @@
+#include "sched/pool.h"
+
+#include <gtest/gtest.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <sched.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "tests/support/gate.h"
+
+namespace taskvisor::internal {
+namespace {
+
+using testing::Eventually;
+using testing::Gate;
+
+struct Job final : Runnable {
+  explicit Job(std::function<void(Seat&)> job) : body(std::move(job)) {}
+  void Run(Seat& seat) noexcept override { body(seat); }
+  std::function<void(Seat&)> body;
+};
+
+TEST(Pool, RunsEverythingOnceThoughNobodyWaits) {
+  Pool pool(2);
+  std::atomic<int> runs{0};
+  Job job([&](Seat&) { runs.fetch_add(1); });
+  for (int i = 0; i < 100; ++i) pool.Submit(job);
+  EXPECT_TRUE(Eventually([&] { return runs == 100; }));
+  pool.Join();
+  EXPECT_EQ(runs, 100);
+}
+
+TEST(Pool, JoinWaitsForWhatIsQueuedAndForWhatThatSubmits) {
+  Pool pool(1);
+  std::atomic<int> runs{0};
+  Job last([&](Seat&) { runs.fetch_add(1); });
+  Job middle([&](Seat&) {
+    runs.fetch_add(1);
+    pool.Submit(last);
+  });
+  Job first([&](Seat&) {
+    runs.fetch_add(1);
+    pool.Submit(middle);
+  });
+  pool.Submit(first);
+  pool.Join();
+  EXPECT_EQ(runs, 3);
+}
+
+TEST(Pool, ASubmitAfterJoinIsHarmlessAndRunsNothing) {
+  std::atomic<int> runs{0};
+  Job job([&](Seat&) { runs.fetch_add(1); });
+  {
+    Pool pool(1);
+    pool.Submit(job);
+    pool.Join();
+    pool.Submit(job);
+    pool.Join();
+  }
+  EXPECT_EQ(runs, 1);
+}
+
+TEST(Pool, WhatHappenedBeforeSubmitIsSeenByTheBody) {
+  Pool pool(2);
+  constexpr size_t kJobs = 2000;
+  std::vector<int> written(kJobs);  // not atomic: the pool's edges are all there is
+  std::vector<int> seen(kJobs);
+  std::deque<Job> jobs;
+  for (size_t i = 0; i < kJobs; ++i) {
+    jobs.emplace_back([&, i](Seat&) { seen[i] = written[i]; });
+    written[i] = static_cast<int>(i) + 1;
+    pool.Submit(jobs.back());
+  }
+  pool.Join();
+  EXPECT_EQ(seen, written);
+}
+
+TEST(Pool, SubmitRangeRunsEachElementOnce) {
+  Pool pool(2);
+  std::atomic<int> runs{0};
+  std::deque<Job> jobs;
+  std::vector<Runnable*> range;
+  for (int i = 0; i < 50; ++i) {
+    range.push_back(&jobs.emplace_back([&](Seat&) { runs.fetch_add(1); }));
+  }
+  pool.SubmitRange(range.begin(), range.size());
+  pool.Join();
+  EXPECT_EQ(runs, 50);
+}
+
+TEST(Pool, ManyThreadsSubmitAndNothingIsLost) {
+  Pool pool(3);
+  std::atomic<int> runs{0};
+  Job job([&](Seat&) { runs.fetch_add(1); });
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 5000; ++i) pool.Submit(job);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  pool.Join();
+  EXPECT_EQ(runs, 20'000);
+}
+
+TEST(Pool, AsManyBodiesAsWorkersAreInsideAtOnceAndNoMore) {
+  Pool pool(4);  // also on fewer cores
+  Gate release;
+  std::atomic<int> inside{0};
+  std::atomic<int> most{0};
+  Job job([&](Seat&) {
+    const int now = inside.fetch_add(1) + 1;
+    int seen = most.load();
+    while (seen < now && !most.compare_exchange_weak(seen, now)) {
+    }
+    release.Pass();
+    inside.fetch_sub(1);
+  });
+  for (int i = 0; i < 12; ++i) pool.Submit(job);
+  EXPECT_TRUE(Eventually([&] { return inside == 4; }));
+  release.Open();
+  pool.Join();
+  EXPECT_EQ(most, 4);
+}
+
+// One body may hold its worker for ever; that is nobody else's trouble.
+TEST(Pool, PoolsDoNotTakeEachOthersWorkers) {
+  Gate release;
+  std::atomic<int> inside{0};
+  Job held([&](Seat&) {
+    inside.fetch_add(1);
+    release.Pass();
+  });
+  std::deque<Pool> pools;
+  for (int i = 0; i < 4; ++i) pools.emplace_back(size_t{1}).Submit(held);
+  EXPECT_TRUE(Eventually([&] { return inside == 4; }));
+  release.Open();
+  for (Pool& pool : pools) pool.Join();
+}
+
+TEST(Pool, ParallelLoopsInsideBodiesFinish) {
+  Pool pool(2);
+  std::atomic<int> iterations{0};
+  Job job(
+      [&](Seat&) { oneapi::tbb::parallel_for(0, 1000, [&](int) { iterations.fetch_add(1); }); });
+  for (int i = 0; i < 20; ++i) pool.Submit(job);
+  pool.Join();
+  EXPECT_EQ(iterations, 20'000);
+}
+
+TEST(Pool, CancelNestedEndsTheLoopOfItsSeatOnlyAndOnlyOfThatBody) {
+  Pool pool(2);
+  Gate in_loop;
+  Gate cancelled;
+  Gate other_in_loop;
+  std::atomic<Seat*> seat_of_victim{nullptr};
+  std::atomic<int> victim{0};
+  std::atomic<int> other{0};
+  std::atomic<int> next{0};
+  constexpr int kIterations = 2000;
+  Job victim_job([&](Seat& seat) {
+    seat_of_victim = &seat;
+    oneapi::tbb::parallel_for(0, kIterations, [&](int) {
+      victim.fetch_add(1);
+      in_loop.Open();
+      cancelled.Pass();
+    });
+  });
+  Job other_job([&](Seat&) {
+    oneapi::tbb::parallel_for(0, kIterations, [&](int) {
+      other_in_loop.Open();
+      cancelled.Pass();
+      other.fetch_add(1);
+    });
+  });
+  Job next_job(
+      [&](Seat&) { oneapi::tbb::parallel_for(0, kIterations, [&](int) { next.fetch_add(1); }); });
+  pool.Submit(victim_job);
+  pool.Submit(other_job);
+  ASSERT_TRUE(in_loop.Wait());
+  ASSERT_TRUE(other_in_loop.Wait());
+  seat_of_victim.load()->CancelNested();
+  cancelled.Open();
+  for (int i = 0; i < 8; ++i) pool.Submit(next_job);  // on both seats
+  pool.Join();
+  EXPECT_LT(victim, kIterations);
+  EXPECT_EQ(other, kIterations);
+  EXPECT_EQ(next, 8 * kIterations);
+}
+
+TEST(Pool, KnowsItsWorkersAlsoInsideTheirLoops) {
+  Pool pool(2);
+  Pool other(1);
+  std::atomic<int> wrong{0};
+  Job job([&](Seat&) {
+    if (!pool.OnWorker() || other.OnWorker()) wrong.fetch_add(1);
+    oneapi::tbb::parallel_for(0, 100, [&](int) {
+      if (!pool.OnWorker()) wrong.fetch_add(1);
+    });
+  });
+  for (int i = 0; i < 10; ++i) pool.Submit(job);
+  pool.Join();
+  other.Join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_FALSE(pool.OnWorker());
+  EXPECT_FALSE(Pool::OnWorkerOf(nullptr));
+}
+
+// In a process of its own, that has one CPU before TBB looks.
+[[noreturn]] void RunOnOneCpu() {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  cpu_set_t mine;
+  sched_getaffinity(0, sizeof(mine), &mine);
+  size_t cpu = 0;
+  while (!CPU_ISSET(cpu, &mine)) ++cpu;
+  CPU_SET(cpu, &one);
+  if (sched_setaffinity(0, sizeof(one), &one) != 0) std::_Exit(2);
+  for (const size_t workers : {0u, 1u, 3u}) {
+    Pool pool(workers);
+    std::atomic<int> runs{0};
+    Job nested([&](Seat&) { oneapi::tbb::parallel_for(0, 100, [&](int) { runs.fetch_add(1); }); });
+    Job job([&](Seat&) { pool.Submit(nested); });
+    for (int i = 0; i < 10; ++i) pool.Submit(job);
+    if (!Eventually([&] { return runs == 1000; })) std::_Exit(3);  // nobody waits for it
+    pool.Join();
+  }
+  std::_Exit(0);
+}
+
+TEST(PoolDeathTest, RunsOnOneCpuWithNobodyWaiting) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(RunOnOneCpu(), ::testing::ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace taskvisor::internal

@@ -1,0 +1,110 @@
+#include "sched/slab.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "tests/support/seed.h"
+
+namespace taskvisor::internal {
+namespace {
+
+using testing::AnnouncedSeed;
+using testing::Random;
+
+struct Item {
+  Item() { made.fetch_add(1); }
+  ~Item() { made.fetch_sub(1); }
+  std::atomic<int> owners{0};
+  int value = 0;
+  static inline std::atomic<int> made{0};
+};
+
+TEST(Slab, GivesOutExactlyItsCapacity) {
+  for (const uint32_t capacity : {1u, 3u, 256u, 257u, 1000u}) {
+    Slab<Item> slab(capacity);
+    std::set<uint32_t> out;
+    while (const auto index = slab.Allocate()) {
+      EXPECT_LT(*index, capacity);
+      EXPECT_TRUE(out.insert(*index).second) << "given out twice";
+    }
+    EXPECT_EQ(out.size(), capacity);
+    EXPECT_EQ(slab.used(), capacity);
+    slab.Free(*out.begin());
+    EXPECT_EQ(slab.Allocate(), *out.begin());
+    EXPECT_FALSE(slab.Allocate().has_value());
+  }
+}
+
+TEST(Slab, ASlotStaysWhereItIsAndIsNotBuiltAgain) {
+  Slab<Item> slab(600);
+  const uint32_t index = slab.Allocate().value();
+  Item* const item = &slab.At(index);
+  item->value = 7;
+  slab.Free(index);
+  for (int i = 0; i < 600; ++i) EXPECT_TRUE(slab.Allocate().has_value());
+  EXPECT_EQ(&slab.At(index), item);
+  EXPECT_EQ(item->value, 7);
+  EXPECT_EQ(slab.Find(index), item);
+}
+
+TEST(Slab, FindKnowsNoForgedNumbers) {
+  Slab<Item> slab(1000);
+  EXPECT_EQ(slab.Find(0), nullptr);
+  EXPECT_TRUE(slab.Allocate().has_value());
+  EXPECT_NE(slab.Find(0), nullptr);
+  EXPECT_EQ(slab.Find(999), nullptr) << "its chunk was never made";
+  EXPECT_EQ(slab.Find(1000), nullptr);
+  EXPECT_EQ(slab.Find(UINT32_MAX), nullptr);
+}
+
+TEST(Slab, BuildsOnlyChunksThatAreUsedAndDestroysThem) {
+  {
+    Slab<Item> slab(100'000);
+    EXPECT_EQ(Item::made, 0);
+    EXPECT_TRUE(slab.Allocate().has_value());
+    EXPECT_EQ(Item::made, static_cast<int>(Slab<Item>::kChunk));
+  }
+  EXPECT_EQ(Item::made, 0);
+}
+
+TEST(Slab, ASlotHasOneOwnerUnderSeededThreads) {
+  const uint64_t seed = AnnouncedSeed();
+  Slab<Item> slab(300);  // more than one chunk, and often dry
+  std::atomic<int> shared{0};
+  std::vector<std::thread> threads;
+  for (uint64_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      Random random(seed + t);
+      std::vector<uint32_t> mine;
+      for (int step = 0; step < 30'000; ++step) {
+        if (random.Percent(55) && mine.size() < 100) {
+          const auto index = slab.Allocate();
+          if (!index.has_value()) continue;
+          if (slab.At(*index).owners.fetch_add(1) != 0) shared.fetch_add(1);
+          ++slab.At(*index).value;  // plain: the slab hands it over
+          mine.push_back(*index);
+        } else if (!mine.empty()) {
+          slab.At(mine.back()).owners.fetch_sub(1);
+          slab.Free(mine.back());
+          mine.pop_back();
+        }
+      }
+      for (const uint32_t index : mine) {
+        slab.At(index).owners.fetch_sub(1);
+        slab.Free(index);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(shared, 0);
+  int left = 0;
+  while (slab.Allocate().has_value()) ++left;
+  EXPECT_EQ(left, 300) << "slots got lost";
+}
+
+}  // namespace
+}  // namespace taskvisor::internal

@@ -1,0 +1,156 @@
+// Model of the inbox protocol of sched/timer_queue.h, the wheel included: see
+// tests/support/model.h. Time is the model's: it passes only when nobody can go on, and
+// then to the earliest deadline that the timer thread really sleeps until, so a timer that
+// is forgotten, or looked for too late, shows as late.
+//
+// Compiled without access control: the timer thread's loop runs as one of the model's
+// threads.
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <functional>
+#include <memory>
+
+#include "sched/timer_queue.h"
+#include "tests/support/model.h"
+
+namespace taskvisor::internal {
+namespace {
+
+using testing::Explore;
+using testing::Model;
+
+constexpr int64_t kMs = 1'000'000;
+
+class ModelClock final : public Clock {
+ public:
+  TimePoint Now() const override { return TimePoint(Duration(Model::Now())); }
+  WallTime WallAt(TimePoint) const override { return {}; }
+  bool RunsByItself() const override { return true; }
+  void Watch(const void*, std::function<void()>) override {}
+  void Unwatch(const void*) override {}
+};
+
+struct Scene;
+
+struct ProbeTimer : Timer {
+  ProbeTimer() : Timer(&OnFire) {}
+  static void OnFire(Timer& timer, uint64_t tag);
+
+  Scene* scene = nullptr;
+  int64_t expected = 0;  // of the current arming
+  uint64_t tag_armed = 0;
+  int fired = 0;
+};
+
+struct Scene {
+  Scene() {
+    for (ProbeTimer& timer : timers) timer.scene = this;
+  }
+
+  void Arm(ProbeTimer& timer, int64_t at) {
+    timer.expected = at;
+    ++timer.tag_armed;
+    open.fetch_add(1);
+    queue.Arm(timer, TimePoint(Duration(at)), timer.tag_armed);
+  }
+  // As a model thread: until everything armed has fired, then the end.
+  void Close(int owners) {
+    Await(changed, [&] { return owners_done.load() == owners && open.load() == 0; });
+    queue.stop_.store(true);
+    queue.events_.Notify();
+  }
+  void OwnerDone() {
+    owners_done.fetch_add(1);
+    changed.Notify();
+  }
+
+  // Time also passes while threads are busy. If it does not, it moves only because the timer
+  // thread sleeps, and then never past a deadline.
+  bool hasty = false;
+  TimerQueue queue{std::make_shared<ModelClock>()};
+  std::array<ProbeTimer, 3> timers;
+  Atomic<int> open{0};  // armings that have neither fired nor been cancelled
+  Atomic<int> owners_done{0};
+  EventCount changed;
+};
+
+void ProbeTimer::OnFire(Timer& timer, uint64_t tag) {
+  auto& self = static_cast<ProbeTimer&>(timer);
+  EXPECT_EQ(tag, self.tag_armed) << "fired for another arming";
+  EXPECT_GE(Model::Now(), self.expected) << "fired early";
+  EXPECT_TRUE(self.scene->hasty || Model::Now() == self.expected) << "fired late";
+  ++self.fired;
+  self.scene->open.fetch_sub(1);
+  self.scene->changed.Notify();
+}
+
+void RunLoop(Model& model, Scene& scene, int owners) {
+  model.Spawn("timer thread", [&] { scene.queue.Loop(); });
+  model.Spawn("closer", [&scene, owners] { scene.Close(owners); });
+  model.Run();
+}
+
+TEST(TimerQueueModel, WhatIsArmedFiresOnceAtItsDeadline) {
+  Explore(10'000, [](Model& model) {
+    Scene scene;
+    for (ProbeTimer& timer : scene.timers) {
+      const auto at = static_cast<int64_t>(model.random().Below(4)) * kMs / 2 + 1;
+      model.Spawn("owner", [&scene, &timer, at] {
+        scene.Arm(timer, at);
+        scene.OwnerDone();
+      });
+    }
+    RunLoop(model, scene, 3);
+    for (const ProbeTimer& timer : scene.timers) EXPECT_EQ(timer.fired, 1);
+  });
+}
+
+// The owner takes its timer back and arms it for an earlier or a later point, while others
+// are armed: nothing fires twice, for an old arming, or late because of another.
+void RearmAndCancel(Model& model, Scene& scene) {
+  for (ProbeTimer& timer : scene.timers) {
+    std::array<int64_t, 3> at{};
+    for (int64_t& a : at) a = (1 + static_cast<int64_t>(model.random().Below(50))) * kMs / 4;
+    model.Spawn("owner", [&scene, &timer, at] {
+      size_t cancelled = 0;
+      while (cancelled < at.size()) {
+        scene.Arm(timer, Model::Now() + at[cancelled]);
+        if (!scene.queue.Cancel(timer)) break;  // too late: it fires, or has fired
+        ++cancelled;
+        scene.open.fetch_sub(1);
+      }
+      if (cancelled == at.size()) scene.Arm(timer, Model::Now() + at[0]);
+      scene.OwnerDone();
+    });
+  }
+}
+
+TEST(TimerQueueModel, RearmingOneTimerMakesNoOtherLate) {
+  Explore(10'000, [](Model& model) {
+    Scene scene;
+    RearmAndCancel(model, scene);
+    RunLoop(model, scene, 3);
+    for (const ProbeTimer& timer : scene.timers) EXPECT_EQ(timer.fired, 1);
+  });
+}
+
+TEST(TimerQueueModel, ATimerIsCancelledOrFiresButNeverBoth) {
+  Explore(40'000, [](Model& model) {
+    Scene scene;
+    scene.hasty = true;
+    RearmAndCancel(model, scene);
+    model.Spawn("clock", [] {
+      for (int step = 0; step < 100; ++step) {
+        Model::Advance(kMs / 8);
+        Model::Step();
+      }
+    });
+    RunLoop(model, scene, 3);
+    for (const ProbeTimer& timer : scene.timers) EXPECT_EQ(timer.fired, 1);
+  });
+}
+
+}  // namespace
+}  // namespace taskvisor::internal

@@ -1,0 +1,113 @@
+#include "supervisor/lifecycle.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "tests/support/gate.h"
+
+namespace taskvisor::internal {
+namespace {
+
+using Entered = Lifecycle::Entered;
+
+TEST(Lifecycle, LetsInUpToItsLimitAllOrNone) {
+  Lifecycle gate(5);
+  EXPECT_EQ(gate.Enter(3), Entered::kYes);
+  EXPECT_EQ(gate.Enter(3), Entered::kFull);
+  EXPECT_EQ(gate.members(), 3u) << "a refused batch left some behind";
+  EXPECT_TRUE(gate.HasRoom(2));
+  EXPECT_FALSE(gate.HasRoom(3));
+  EXPECT_EQ(gate.Enter(2), Entered::kYes);
+  gate.Leave(5);
+  EXPECT_EQ(gate.members(), 0u);
+}
+
+TEST(Lifecycle, ClosedItLetsNobodyInAndEverybodyOut) {
+  Lifecycle gate(5);
+  ASSERT_EQ(gate.Enter(2), Entered::kYes);
+  EXPECT_TRUE(gate.Close());
+  EXPECT_FALSE(gate.Close()) << "closed by two";
+  EXPECT_TRUE(gate.closed());
+  EXPECT_EQ(gate.Enter(1), Entered::kClosed);
+  EXPECT_EQ(gate.Enter(100), Entered::kClosed) << "closed outranks full";
+  gate.Leave(2);
+  EXPECT_EQ(gate.members(), 0u);
+  EXPECT_FALSE(gate.CloseIfEmpty());
+}
+
+TEST(Lifecycle, CloseIfEmptyClosesOnlyIfEmpty) {
+  Lifecycle gate(5);
+  ASSERT_EQ(gate.Enter(1), Entered::kYes);
+  EXPECT_FALSE(gate.CloseIfEmpty());
+  EXPECT_FALSE(gate.closed());
+  gate.Leave(1);
+  EXPECT_TRUE(gate.CloseIfEmpty());
+  EXPECT_EQ(gate.Enter(1), Entered::kClosed);
+}
+
+TEST(Lifecycle, AWaiterForRoomWakesWhenSomebodyLeaves) {
+  Lifecycle gate(2);
+  ASSERT_EQ(gate.Enter(2), Entered::kYes);
+  std::thread waiter([&] {
+    Await(gate.changed(), [&] {
+      gate.WatchRoom();
+      return gate.HasRoom(1);
+    });
+    EXPECT_EQ(gate.Enter(1), Entered::kYes);
+  });
+  gate.Leave(1);
+  waiter.join();
+}
+
+TEST(Lifecycle, AWaiterForEmptinessWakesWhenTheLastLeaves) {
+  Lifecycle gate(3);
+  ASSERT_EQ(gate.Enter(3), Entered::kYes);
+  std::atomic<bool> empty{false};
+  std::thread waiter([&] {
+    Await(gate.changed(), [&] {
+      gate.WatchEmpty();
+      return gate.members() == 0;
+    });
+    empty = true;
+  });
+  gate.Leave(1);
+  gate.Leave(1);
+  EXPECT_FALSE(empty);
+  gate.Leave(1);
+  waiter.join();
+}
+
+TEST(Lifecycle, TheLimitHoldsUnderThreadsAndTheCountReturnsToZero) {
+  constexpr int kLimit = 3;
+  Lifecycle gate(kLimit);
+  std::atomic<int> inside{0};
+  std::atomic<int> over{0};
+  std::atomic<int> entered{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 5; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 5000; ++i) {
+        while (gate.Enter(1) != Entered::kYes) {
+          Await(gate.changed(), [&] {
+            gate.WatchRoom();
+            return gate.HasRoom(1);
+          });
+        }
+        if (inside.fetch_add(1) >= kLimit) over.fetch_add(1);
+        entered.fetch_add(1);
+        inside.fetch_sub(1);
+        gate.Leave(1);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(entered, 5 * 5000);
+  EXPECT_EQ(over, 0);
+  EXPECT_EQ(gate.members(), 0u);
+}
+
+}  // namespace
+}  // namespace taskvisor::internal

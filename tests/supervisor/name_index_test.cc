@@ -1,0 +1,167 @@
+#include "supervisor/name_index.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <barrier>
+#include <deque>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/support/colliding_names.h"
+#include "tests/support/seed.h"
+
+namespace taskvisor::internal {
+namespace {
+
+using testing::AnnouncedSeed;
+using testing::CollidingName;
+using testing::Random;
+
+struct Table {
+  explicit Table(size_t size) : slots(size) {}
+  static NameLink& LinkOf(void* slots, uint32_t index) {
+    return (*static_cast<std::deque<NameLink>*>(slots))[index];
+  }
+  bool Insert(uint32_t slot, const std::string& name) {
+    slots[slot].name.Set(name);
+    return index.Insert(slot, name);
+  }
+  void Remove(uint32_t slot) { index.Remove(slot, slots[slot].name.ToString()); }
+
+  std::deque<NameLink> slots;
+  NameIndex index{64, &LinkOf, &slots};
+};
+
+TEST(NameIndex, FindsWhatWasInsertedUntilItIsRemoved) {
+  Table table(4);
+  EXPECT_FALSE(table.index.Find("a").has_value());
+  EXPECT_TRUE(table.Insert(0, "a"));
+  EXPECT_TRUE(table.Insert(1, "b"));
+  EXPECT_EQ(table.index.Find("a"), 0u);
+  EXPECT_EQ(table.index.Find("b"), 1u);
+  EXPECT_FALSE(table.Insert(2, "a")) << "taken";
+  table.Remove(0);
+  EXPECT_FALSE(table.index.Find("a").has_value());
+  EXPECT_EQ(table.index.Find("b"), 1u);
+  EXPECT_TRUE(table.Insert(2, "a"));
+  EXPECT_EQ(table.index.Find("a"), 2u);
+}
+
+TEST(NameIndex, ARecycledSlotTakesAnotherName) {
+  Table table(1);
+  for (int i = 0; i < 1000; ++i) {
+    const std::string name = "name-" + std::to_string(i % 7);
+    ASSERT_TRUE(table.Insert(0, name));
+    ASSERT_EQ(table.index.Find(name), 0u);
+    table.Remove(0);
+    ASSERT_FALSE(table.index.Find(name).has_value());
+  }
+}
+
+TEST(NameIndex, NamesOfOneHashAreToldApart) {
+  ASSERT_TRUE(testing::NamesCollide());
+  constexpr uint32_t kNames = 50;
+  Table table(kNames);
+  for (uint32_t i = 0; i < kNames; ++i) EXPECT_TRUE(table.Insert(i, CollidingName(i)));
+  for (uint32_t i = 0; i < kNames; i += 2) table.Remove(i);
+  for (uint32_t i = 0; i < kNames; ++i) {
+    const auto found = table.index.Find(CollidingName(i));
+    EXPECT_EQ(found, i % 2 == 1 ? std::optional(i) : std::nullopt);
+  }
+}
+
+TEST(NameIndex, HoldsManyMoreNamesThanBuckets) {
+  constexpr uint32_t kNames = 3000;  // in 64 buckets
+  Table table(kNames + 1);
+  for (uint32_t i = 0; i < kNames; ++i)
+    ASSERT_TRUE(table.Insert(i, std::string(1, 'n').append(std::to_string(i))));
+  for (uint32_t i = 0; i < kNames; ++i) {
+    ASSERT_EQ(table.index.Find(std::string(1, 'n').append(std::to_string(i))), i);
+    ASSERT_FALSE(table.Insert(kNames, std::string(1, 'n').append(std::to_string(i)))) << "taken";
+  }
+}
+
+TEST(NameIndex, OfRacingInsertsOfOneNameExactlyOneWins) {
+  constexpr uint32_t kThreads = 3;
+  Table table(kThreads);
+  std::atomic<uint32_t> winners{0};
+  std::atomic<uint32_t> bad_rounds{0};
+  const auto judge = [&]() noexcept {
+    if (winners.exchange(0) != 1) bad_rounds.fetch_add(1);
+  };
+  std::barrier start(kThreads);
+  std::barrier inserted(kThreads, judge);
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int round = 0; round < 2000; ++round) {
+        start.arrive_and_wait();
+        const bool mine = table.Insert(t, "the name");
+        winners.fetch_add(mine);
+        inserted.arrive_and_wait();
+        if (mine) table.Remove(t);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(bad_rounds, 0u);
+}
+
+// Threads that take and free few names, half of which have one hash, with slots of their
+// own that are recycled at once: a name never has two holders, and its holder finds it.
+TEST(NameIndex, SeededThreadsOnFewNamesNeverShareOne) {
+  const uint64_t seed = AnnouncedSeed();
+  constexpr uint32_t kThreads = 4;
+  constexpr uint32_t kSlotsEach = 2;
+  std::array<std::string, 8> names;
+  for (size_t i = 0; i < names.size(); ++i) {
+    names[i] = i % 2 == 0 ? CollidingName(i) : "name-" + std::to_string(i);
+  }
+  Table table(kThreads * kSlotsEach);
+  std::array<std::atomic<int>, 8> holders{};
+  std::atomic<int> shared{0};
+  std::atomic<int> missed{0};
+  std::atomic<int> finds{0};
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      Random random(seed + t);
+      std::array<int, kSlotsEach> holds{-1, -1};
+      for (int step = 0; step < 30'000; ++step) {
+        const auto k = static_cast<uint32_t>(random.Below(kSlotsEach));
+        const uint32_t slot = t * kSlotsEach + k;
+        if (holds[k] >= 0) {
+          const auto held = static_cast<size_t>(holds[k]);
+          if (table.index.Find(names[held]) != slot) missed.fetch_add(1);
+          holders[held].fetch_sub(1);
+          table.Remove(slot);
+          holds[k] = -1;
+          continue;
+        }
+        const size_t wanted = random.Below(names.size());
+        if (table.Insert(slot, names[wanted])) {
+          if (holders[wanted].fetch_add(1) != 0) shared.fetch_add(1);
+          holds[k] = static_cast<int>(wanted);
+        }
+        finds.fetch_add(table.index.Find(names[random.Below(names.size())]).has_value());
+      }
+      for (uint32_t k = 0; k < kSlotsEach; ++k) {
+        if (holds[k] < 0) continue;
+        holders[static_cast<size_t>(holds[k])].fetch_sub(1);
+        table.Remove(t * kSlotsEach + k);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(shared, 0) << "two slots had one name";
+  EXPECT_EQ(missed, 0) << "a held name was not found";
+  EXPECT_GT(finds, 0);
+  for (const std::string& name : names) EXPECT_FALSE(table.index.Find(name).has_value());
+}
+
+}  // namespace
+}  // namespace taskvisor::internal

@@ -1,0 +1,35 @@
+# Headers, libraries, the CMake package and the pkg-config file.
+
+include(CMakePackageConfigHelpers)
+
+set(_taskvisor_package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/taskvisor")
+
+install(
+  TARGETS taskvisor taskvisor_bus taskvisor_sched
+  EXPORT taskvisorTargets
+  ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+  FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+install(
+  EXPORT taskvisorTargets
+  NAMESPACE taskvisor::
+  DESTINATION "${_taskvisor_package_dir}")
+
+configure_package_config_file(
+  "${CMAKE_CURRENT_LIST_DIR}/taskvisorConfig.cmake.in"
+  "${PROJECT_BINARY_DIR}/package/taskvisorConfig.cmake"
+  INSTALL_DESTINATION "${_taskvisor_package_dir}")
+# Before 1.0 a minor version may break the interface.
+write_basic_package_version_file(
+  "${PROJECT_BINARY_DIR}/package/taskvisorConfigVersion.cmake"
+  COMPATIBILITY SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/package/taskvisorConfig.cmake"
+              "${PROJECT_BINARY_DIR}/package/taskvisorConfigVersion.cmake"
+        DESTINATION "${_taskvisor_package_dir}")
+
+# The prefix is written relative to the file, so that an installed tree may be moved.
+file(RELATIVE_PATH TASKVISOR_PC_PREFIX "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig"
+     "${CMAKE_INSTALL_PREFIX}")
+configure_file("${CMAKE_CURRENT_LIST_DIR}/taskvisor.pc.in"
+               "${PROJECT_BINARY_DIR}/package/taskvisor.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/package/taskvisor.pc"
+        DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
