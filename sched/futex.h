@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <climits>
 #include <cstdint>
@@ -13,6 +14,16 @@
 #include "sched/atomic.h"
 
 namespace taskvisor::internal {
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+// ThreadSanitizer runs a signal handler at the next call that it intercepts, which a raw
+// system call is not: a thread that sleeps for ever would keep the signal for ever.
+inline constexpr std::chrono::milliseconds kLongestSleep{20};
+inline void LetHandlersRun() { ::usleep(1); }
+#define TASKVISOR_SLEEPS_IN_SLICES
+#endif
+#endif
 
 #ifndef TASKVISOR_MODEL_ATOMIC
 static_assert(sizeof(Atomic<uint32_t>) == sizeof(uint32_t));
@@ -22,6 +33,9 @@ static_assert(sizeof(Atomic<uint32_t>) == sizeof(uint32_t));
 // itself does.
 inline void FutexWait(Atomic<uint32_t>& word, uint32_t expected,
                       std::chrono::steady_clock::time_point deadline) {
+#ifdef TASKVISOR_SLEEPS_IN_SLICES
+  deadline = std::min(deadline, std::chrono::steady_clock::now() + kLongestSleep);
+#endif
   timespec until{};
   const timespec* limit = nullptr;
   if (deadline != std::chrono::steady_clock::time_point::max()) {
@@ -34,6 +48,9 @@ inline void FutexWait(Atomic<uint32_t>& word, uint32_t expected,
   // WAIT_BITSET: its timeout is a point on CLOCK_MONOTONIC, not a duration.
   syscall(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, expected, limit, nullptr,
           FUTEX_BITSET_MATCH_ANY);
+#ifdef TASKVISOR_SLEEPS_IN_SLICES
+  LetHandlersRun();
+#endif
 }
 
 inline void FutexWakeAll(Atomic<uint32_t>& word) {

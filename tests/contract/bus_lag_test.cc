@@ -92,6 +92,8 @@ TEST(ContractBus, S032_AfterLagTheAliveTrackerAgreesWithTheRegistry) {
   inside.Mark(1, 4);  // full: the end of the task is lost
   ends.LetGo();
   EXPECT_EQ(KindOf(ended->waiter), OutcomeKind::kCompleted);
+  // TaskRemoved is published after the outcome, and before the task leaves the list.
+  ASSERT_TRUE(Eventually([&] { return inside.handle.List().size() == 1; }));
   inside.LetRelayGo();
   ASSERT_TRUE(inside.recorder->Await(IsLag()));
   EXPECT_EQ(inside.recorder->Count(Recorder::Is(EventKind::kTaskRemoved, "ends")), 0u);

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "tests/contract/served.h"
-#include "tests/contract/tbb_test.h"
+#include "tests/support/tbb_test.h"
 
 namespace taskvisor::testing {
 namespace {

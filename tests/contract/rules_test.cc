@@ -17,6 +17,7 @@
 #include "supervisor/runtime.h"
 #include "tests/contract/served.h"
 #include "tests/support/bodies.h"
+#include "tests/support/tbb_test.h"
 
 namespace taskvisor::testing {
 namespace {
@@ -114,7 +115,7 @@ TEST(ContractRules, D03_AQueuedTaskNeverStarts) {
   EXPECT_FALSE(ran);
 }
 
-TEST(ContractRules, D03_ARunningBodyIsAskedAndWaitedForItsNestedLoopIsCancelled) {
+TEST(ContractRules, D03_ARunningBodyIsAskedAndWaitedFor) {
   Served served;
   HeldBody held;
   std::atomic<bool> asked{false};
@@ -129,7 +130,12 @@ TEST(ContractRules, D03_ARunningBodyIsAskedAndWaitedForItsNestedLoopIsCancelled)
   held.LetGo();
   EXPECT_EQ(Served::Outcome(running).kind(), OutcomeKind::kCancelled);
   EXPECT_TRUE(asked);
+}
 
+class ContractRulesTbb : public TbbTest {};
+
+TEST_F(ContractRulesTbb, D03_TheNestedLoopOfARunningBodyIsCancelled) {
+  Served served;
   Gate looping;
   const WatchedTask nested = served.Watch(TaskSpec::Once([&] {
     const auto step = [&](int) {  // it never looks

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "tests/contract/served.h"
-#include "tests/contract/tbb_test.h"
+#include "tests/support/tbb_test.h"
 
 namespace taskvisor::testing {
 namespace {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tests/support/gate.h"
+#include "tests/support/tbb_test.h"
 
 namespace taskvisor::internal {
 namespace {
@@ -145,7 +146,9 @@ TEST(Pool, PoolsDoNotTakeEachOthersWorkers) {
   for (Pool& pool : pools) pool.Join();
 }
 
-TEST(Pool, ParallelLoopsInsideBodiesFinish) {
+class PoolWithLoops : public testing::TbbTest {};
+
+TEST_F(PoolWithLoops, ParallelLoopsInsideBodiesFinish) {
   Pool pool(2);
   std::atomic<int> iterations{0};
   Job job(
@@ -155,11 +158,17 @@ TEST(Pool, ParallelLoopsInsideBodiesFinish) {
   EXPECT_EQ(iterations, 20'000);
 }
 
-TEST(Pool, CancelNestedEndsTheLoopOfItsSeatOnlyAndOnlyOfThatBody) {
+TEST_F(PoolWithLoops, CancelNestedEndsTheLoopOfItsSeatOnlyAndOnlyOfThatBody) {
   Pool pool(2);
   Gate in_loop;
   Gate cancelled;
   Gate other_in_loop;
+  // Each worker has its body before there is a loop: none takes steps of the other's.
+  std::atomic<int> begun{0};
+  const auto both_begin = [&] {
+    begun.fetch_add(1);
+    static_cast<void>(Eventually([&] { return begun == 2; }));
+  };
   std::atomic<Seat*> seat_of_victim{nullptr};
   std::atomic<int> victim{0};
   std::atomic<int> other{0};
@@ -167,6 +176,7 @@ TEST(Pool, CancelNestedEndsTheLoopOfItsSeatOnlyAndOnlyOfThatBody) {
   constexpr int kIterations = 2000;
   Job victim_job([&](Seat& seat) {
     seat_of_victim = &seat;
+    both_begin();
     oneapi::tbb::parallel_for(0, kIterations, [&](int) {
       victim.fetch_add(1);
       in_loop.Open();
@@ -174,6 +184,7 @@ TEST(Pool, CancelNestedEndsTheLoopOfItsSeatOnlyAndOnlyOfThatBody) {
     });
   });
   Job other_job([&](Seat&) {
+    both_begin();
     oneapi::tbb::parallel_for(0, kIterations, [&](int) {
       other_in_loop.Open();
       cancelled.Pass();
@@ -195,7 +206,7 @@ TEST(Pool, CancelNestedEndsTheLoopOfItsSeatOnlyAndOnlyOfThatBody) {
   EXPECT_EQ(next, 8 * kIterations);
 }
 
-TEST(Pool, KnowsItsWorkersAlsoInsideTheirLoops) {
+TEST_F(PoolWithLoops, KnowsItsWorkersAlsoInsideTheirLoops) {
   Pool pool(2);
   Pool other(1);
   std::atomic<int> wrong{0};
@@ -235,7 +246,9 @@ TEST(Pool, KnowsItsWorkersAlsoInsideTheirLoops) {
   std::_Exit(0);
 }
 
-TEST(PoolDeathTest, RunsOnOneCpuWithNobodyWaiting) {
+class PoolDeathTest : public testing::TbbTest {};
+
+TEST_F(PoolDeathTest, RunsOnOneCpuWithNobodyWaiting) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(RunOnOneCpu(), ::testing::ExitedWithCode(0), "");
 }

@@ -136,9 +136,9 @@ TEST_F(TimerQueueTest, AfterStopNothingFiresAndArmingIsHarmless) {
 
 // On the real clock the thread sleeps by itself; nobody moves time.
 TEST(TimerQueueOnTheRealClock, FiresByItselfAndNotEarly) {
+  std::deque<CountingTimer> timers(20);
   TimerQueue queue(RealClock());
   queue.Start();
-  std::deque<CountingTimer> timers(20);
   const TimePoint start = RealClock()->Now();
   for (size_t i = 0; i < timers.size(); ++i) {
     timers[i].clock = RealClock().get();
@@ -184,6 +184,7 @@ TEST_F(TimerQueueTest, SeededArmsAndCancelsFromThreadsBalance) {
   }
   for (std::thread& owner : owners) owner.join();
   for (CountingTimer& timer : timers) EXPECT_EQ(timer.early, 0);
+  queue_.Stop();  // a timer's memory is the queue's for as long as that runs
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-#ifndef TASKVISOR_TESTS_CONTRACT_TBB_TEST_H_
-#define TASKVISOR_TESTS_CONTRACT_TBB_TEST_H_
+#ifndef TASKVISOR_TESTS_SUPPORT_TBB_TEST_H_
+#define TASKVISOR_TESTS_SUPPORT_TBB_TEST_H_
 
 #include <gtest/gtest.h>
 
@@ -25,4 +25,4 @@ class TbbTest : public ::testing::Test {
 
 }  // namespace taskvisor::testing
 
-#endif  // TASKVISOR_TESTS_CONTRACT_TBB_TEST_H_
+#endif  // TASKVISOR_TESTS_SUPPORT_TBB_TEST_H_
