@@ -3,19 +3,32 @@
 
 #include <pthread.h>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
+#include <new>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "bus/block_store.h"
 #include "bus/ring.h"
+#include "bus/slot.h"
 #include "bus/subscription.h"
 #include "sched/event_count.h"
 
 namespace taskvisor::internal {
+
+// A record that the bus makes itself. The text: TextSizeOf(record) bytes.
+template <class T>
+struct Report {
+  T record;
+  std::string text = {};
+};
 
 // What the owner of a bus adds to the fan-out. All on the fan-out thread.
 template <class T>
@@ -28,13 +41,13 @@ class FanOutHooks {
 
   // Makes the record that tells every subscription of `lost` records of the ring; its
   // number is set by the bus: the last of the lost ones.
-  [[nodiscard]] virtual T MakeLag(uint64_t lost) noexcept = 0;
+  [[nodiscard]] virtual Report<T> MakeLag(uint64_t lost) noexcept = 0;
 
-  // Makes the record that tells that a subscription refused `count` records: 1 when an
-  // episode begins, the rest of it when it is over.
-  [[nodiscard]] virtual T MakeRefusal(const Subscription<T>& subscription,
-                                      typename Subscription<T>::Offered why,
-                                      uint64_t count) noexcept = 0;
+  // Makes the record that tells that a subscription refused `count` records: all of an
+  // episode, when it is over.
+  [[nodiscard]] virtual Report<T> MakeRefusal(const Subscription<T>& subscription,
+                                              typename Subscription<T>::Offered why,
+                                              uint64_t count) noexcept = 0;
 
   // Nothing to fan out; the thread is about to park.
   virtual void OnIdle() noexcept = 0;
@@ -48,7 +61,9 @@ class FanOutHooks {
 //   any thread ── Publish ──▶ Ring ── one fan-out thread ──▶ Subscription ──▶ callback
 //                                                    └─────▶ Subscription ──▶ callback
 //
-// T is trivially copyable and has a member `uint64_t sequence`, set by the fan-out.
+// T is trivially copyable and has a member `uint64_t sequence`, set by the fan-out. If it
+// has a member `text_size`, so many bytes of text follow it: in the ring behind it and in
+// further slots, and directly behind it (`&record + 1`) wherever the bus hands it out.
 // What is lost is counted exactly: in the ring (a gap in the sequence, reported in its
 // place by a lag record), and per subscription (see SubscriptionCounts).
 //
@@ -65,7 +80,10 @@ class Bus {
       : ring_(capacity),
         subscriptions_(std::move(subscriptions)),
         refusals_(subscriptions_.size()),
-        hooks_(hooks) {}
+        store_(std::make_shared<BlockStore>(subscriptions_.size())),
+        hooks_(hooks) {
+    for (const auto& subscription : subscriptions_) subscription->Keep(store_);
+  }
 
   ~Bus() { Join(); }
 
@@ -76,10 +94,26 @@ class Bus {
     thread_ = std::thread([this] { Loop(); });
   }
 
-  // fill(T&) writes the record in place. Any thread; never blocks.
+  // fill(T&) writes a record without text in place. Any thread; never blocks.
   template <class Fill>
   void Publish(Fill fill) {
-    if (ring_.Publish(fill) == Ring<T>::Published::kYesAndWake) events_.Notify();
+    if (Ring<T>::OwesWakeUp(ring_.Publish(fill))) events_.Notify();
+  }
+
+  // Several records with consecutive numbers, with text: see Ring::PublishRun.
+  template <size_t kRun, class Fill>
+  void PublishRun(const std::array<uint32_t, kRun>& text_sizes, Fill fill) {
+    if (Ring<T>::OwesWakeUp(ring_.PublishRun(text_sizes, fill))) events_.Notify();
+  }
+
+  // From the fan-out thread's hooks; false after the close.
+  bool PublishReport(const Report<T>& report) {
+    const std::array<uint32_t, 1> size{static_cast<uint32_t>(report.text.size())};
+    const auto write = [&](size_t, T& slot, SlotText<T>& text) {
+      slot = report.record;
+      text.Append(report.text);
+    };
+    return ring_.PublishAsReader(size, write) != Ring<T>::Published::kClosed;
   }
 
   // Nothing more is taken; the fan-out passes on what it has, closes the subscriptions
@@ -111,10 +145,10 @@ class Bus {
   static constexpr std::chrono::milliseconds kHoleLimit{100};
   static constexpr std::chrono::microseconds kHoleNap{50};
 
+  // The episode in which a subscription refuses, if count > 0.
   struct Refusal {
-    bool open = false;  // refusing now
     typename Subscription<T>::Offered why = Subscription<T>::Offered::kFull;
-    uint64_t unreported = 0;  // since the report that opened it
+    uint64_t count = 0;
   };
 
   struct PendingReport {
@@ -126,10 +160,19 @@ class Bus {
   void Loop() {
     pthread_setname_np(pthread_self(), "tv-bus");
     while (!ring_.Exhausted()) {
-      if (DrainSome() == 0) Idle();
+      const int count = DrainSome();
+      if (count == 0) {
+        Idle();
+      } else if (count < kBatch) {
+        // Close behind the publishers: each look takes a cache line from one of them.
+        std::this_thread::yield();
+      }
     }
     ReportRest();
-    for (const auto& subscription : subscriptions_) subscription->Close();
+    for (const auto& subscription : subscriptions_) {
+      subscription->Flush();
+      subscription->Close();
+    }
   }
 
   int DrainSome() {
@@ -138,59 +181,87 @@ class Bus {
       const auto taken = ring_.Take();
       if (taken.record == nullptr) break;
       if (taken.lost > 0) Lag(taken.lost, taken.number - 1);
-      taken.record->sequence = taken.number;
-      Deliver(*taken.record);
-      ring_.Done();
+      const size_t text_size = TextSizeOf(*taken.record);
+      Deliver(*taken.record, taken.number, text_size,
+              [&](char* to) { ring_.CopyText(to, text_size); });
+      ring_.Done(text_size);
       SendReports();
       ++count;
     }
-    if (const uint64_t lost = ring_.TakeTrailingLosses(); lost > 0) {
-      Lag(lost, ring_.number());
-      ++count;
-    }
+    // Not without need: the word is what publishers contend for.
+    if (ring_.Careful() || ring_.closed()) count += TellTrailingLosses();
+    HandOver(count);
+    return count;
+  }
+
+  void HandOver(int count) {
     fanned_out_.store(fanned_out_.load(std::memory_order_relaxed) + static_cast<uint64_t>(count),
                       std::memory_order_release);
     for (const auto& subscription : subscriptions_) subscription->Flush();
-    return count;
+  }
+
+  int TellTrailingLosses() {
+    const uint64_t lost = ring_.TakeTrailingLosses();
+    if (lost == 0) return 0;
+    Lag(lost, ring_.number());
+    return 1;
   }
 
   void Lag(uint64_t lost, uint64_t number) {
     lost_.store(lost_.load(std::memory_order_relaxed) + lost, std::memory_order_release);
-    T record = hooks_.MakeLag(lost);
-    record.sequence = number;
-    Deliver(record);
+    DeliverReport(hooks_.MakeLag(lost), number);
     SendReports();
   }
 
-  void Deliver(const T& record) {
-    using Offered = typename Subscription<T>::Offered;
-    hooks_.Observe(record);
-    const bool diagnostic = hooks_.IsDiagnostic(record);
-    for (size_t i = 0; i < subscriptions_.size(); ++i) {
-      const Offered offered = subscriptions_[i]->Offer(record);
-      if (offered == Offered::kUnwanted || diagnostic) continue;
-      NoteRefusal(i, offered);
-    }
+  void DeliverReport(const Report<T>& report, uint64_t number) {
+    Deliver(report.record, number, report.text.size(),
+            [&](char* to) { std::memcpy(to, report.text.data(), report.text.size()); });
   }
 
+  // Copies the record to where it stays, with its text behind it, and passes it on.
+  template <class CopyText>
+  void Deliver(const T& record, uint64_t number, size_t text_size, CopyText copy_text) {
+    const size_t bytes = sizeof(T) + text_size;
+    const auto handed_over = [this](size_t i, uint64_t mark) {
+      return subscriptions_[i]->HandedOver(mark);
+    };
+    char* const room = store_->Reserve(bytes, handed_over);
+    T* const stored = new (room) T(record);
+    stored->sequence = number;
+    if (text_size > 0) copy_text(room + sizeof(T));
+    hooks_.Observe(*stored);
+    if (OfferToAll(*stored)) store_->Keep(bytes);
+  }
+
+  bool OfferToAll(const T& record) {
+    using Offered = typename Subscription<T>::Offered;
+    const bool diagnostic = hooks_.IsDiagnostic(record);
+    bool taken = false;
+    for (size_t i = 0; i < subscriptions_.size(); ++i) {
+      const Offered offered = subscriptions_[i]->Offer(record);
+      if (offered == Offered::kUnwanted) continue;
+      if (offered == Offered::kTaken) {
+        taken = true;
+        store_->Mark(i, subscriptions_[i]->mark());
+      }
+      if (!diagnostic) NoteRefusal(i, offered);
+    }
+    return taken;
+  }
+
+  // An episode is over when the subscription takes a record again, when the reason
+  // changes, or at the end.
   void NoteRefusal(size_t i, typename Subscription<T>::Offered offered) {
     using Offered = typename Subscription<T>::Offered;
     Refusal& refusal = refusals_[i];
-    if (offered == Offered::kTaken || (refusal.open && refusal.why != offered)) {
-      ReportRefusal(i);
-      refusal.open = false;
-    }
+    if (refusal.count > 0 && refusal.why != offered) ReportRefusal(i);
     if (offered == Offered::kTaken) return;
-    if (refusal.open) {
-      ++refusal.unreported;
-    } else {
-      refusal = {.open = true, .why = offered, .unreported = 0};
-      reports_.push_back({i, offered, 1});
-    }
+    refusal.why = offered;
+    ++refusal.count;
   }
 
   void ReportRefusal(size_t i) {
-    const uint64_t count = std::exchange(refusals_[i].unreported, 0);
+    const uint64_t count = std::exchange(refusals_[i].count, 0);
     if (count > 0) reports_.push_back({i, refusals_[i].why, count});
   }
 
@@ -199,11 +270,10 @@ class Bus {
   // further ones: it is a diagnostic.
   void SendReports() {
     for (size_t r = 0; r < reports_.size(); ++r) {
-      const PendingReport report = reports_[r];
-      T record = hooks_.MakeRefusal(*subscriptions_[report.subscription], report.why, report.count);
-      if (ring_.Publish([&](T& slot) { slot = record; }) != Ring<T>::Published::kClosed) continue;
-      record.sequence = ring_.TakeNumber();
-      Deliver(record);
+      const PendingReport pending = reports_[r];
+      const Report<T> report =
+          hooks_.MakeRefusal(*subscriptions_[pending.subscription], pending.why, pending.count);
+      if (!PublishReport(report)) DeliverReport(report, ring_.TakeNumber());
     }
     reports_.clear();
   }
@@ -220,6 +290,7 @@ class Bus {
       std::this_thread::yield();
       if (DrainSome() > 0) return;
     }
+    if (TellTrailingLosses() > 0) return HandOver(1);
     hooks_.OnIdle();
     const EventCount::Key key = events_.PrepareWait();
     if (ring_.TrySleep()) {
@@ -249,6 +320,7 @@ class Bus {
   const Subscriptions subscriptions_;
   std::vector<Refusal> refusals_;
   std::vector<PendingReport> reports_;
+  const std::shared_ptr<BlockStore> store_;
   FanOutHooks<T>& hooks_;
   EventCount events_;
   Atomic<uint64_t> lost_{0};

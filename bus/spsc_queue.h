@@ -13,14 +13,15 @@ namespace taskvisor::internal {
 
 // SpscQueue<T>
 //
-// Bounded, one pushing and one popping thread, both wait-free.
+// Bounded, one pushing and one popping thread, both wait-free. What is pushed is seen by
+// the other side after Publish: one store for a whole batch.
 //
 // Invariants
-//   Q1  tail - head <= capacity; slots [head, tail) belong to the consumer
+//   Q1  pushed - head <= capacity; slots [head, tail) belong to the consumer
 //   Q2  tail is written by the producer only, head by the consumer only
-// Memory order: tail.store(release) in TryPush pairs with the acquire in Front (the
-// record is whole); head.store(release) in Pop pairs with the acquire in TryPush (the
-// slot is free again).
+// Memory order: tail.store(release) in Publish pairs with the acquire in Front (the
+// values are whole); head.store(release) in Pop pairs with the acquire in TryPush (the
+// slot is free again) and in `popped` (the consumer is done with what the value meant).
 template <class T>
 class SpscQueue {
  public:
@@ -34,20 +35,32 @@ class SpscQueue {
 
   // Producer. False if full: the queue is unchanged.
   [[nodiscard]] bool TryPush(const T& value) {
-    const uint64_t tail = tail_.load(std::memory_order_relaxed);
-    if (tail - seen_head_ >= capacity_) {
+    if (pushed_ - seen_head_ >= capacity_) {
       seen_head_ = head_.load(std::memory_order_acquire);
-      if (tail - seen_head_ >= capacity_) return false;
+      if (pushed_ - seen_head_ >= capacity_) return false;
     }
-    slots_[tail & mask_] = value;
-    tail_.store(tail + 1, std::memory_order_release);
+    slots_[pushed_++ & mask_] = value;
     return true;
   }
 
-  // Consumer. The oldest record, valid until Pop; null if empty.
-  [[nodiscard]] const T* Front() const {
+  // Producer. Hands over all that was pushed; false if there was nothing new.
+  bool Publish() {
+    if (tail_.load(std::memory_order_relaxed) == pushed_) return false;
+    tail_.store(pushed_, std::memory_order_release);
+    return true;
+  }
+
+  // Producer. How many were pushed, and how many of them popped, ever.
+  [[nodiscard]] uint64_t pushed() const { return pushed_; }
+  [[nodiscard]] uint64_t popped() const { return head_.load(std::memory_order_acquire); }
+
+  // Consumer. The oldest value, valid until Pop; null if empty.
+  [[nodiscard]] const T* Front() {
     const uint64_t head = head_.load(std::memory_order_relaxed);
-    if (head == tail_.load(std::memory_order_acquire)) return nullptr;
+    if (head == seen_tail_) {
+      seen_tail_ = tail_.load(std::memory_order_acquire);
+      if (head == seen_tail_) return nullptr;
+    }
     return &slots_[head & mask_];
   }
 
@@ -61,8 +74,10 @@ class SpscQueue {
   const size_t mask_;
   const std::unique_ptr<T[]> slots_;
   alignas(kCacheLine) Atomic<uint64_t> tail_{0};
+  uint64_t pushed_ = 0;     // the producer's own
   uint64_t seen_head_ = 0;  // the producer's copy
   alignas(kCacheLine) Atomic<uint64_t> head_{0};
+  uint64_t seen_tail_ = 0;  // the consumer's copy
 };
 
 }  // namespace taskvisor::internal

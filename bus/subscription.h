@@ -73,22 +73,32 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
     }
   }
 
-  // Queues a copy. Wake-ups come with Flush.
+  // Queues the address of a record that stays where it is until HandedOver says that it is
+  // not needed any more. Seen by the thread, and awaited by it, after Flush.
   Offered Offer(const T& record) {
     if (!sink_->Wants(record)) return Offered::kUnwanted;
     // relaxed: counters; each has one writer and is only reported.
     offered_.store(offered_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (state_.load(std::memory_order_acquire) == kClosed) return Drop(Offered::kClosed);
-    if (!queue_.TryPush(record)) return Drop(Offered::kFull);
-    pushed_ = true;
-    return Offered::kTaken;
+    if (queue_.TryPush(&record)) return Offered::kTaken;
+    Flush();  // perhaps it is full only of what the thread was not told of
+    return queue_.TryPush(&record) ? Offered::kTaken : Drop(Offered::kFull);
   }
 
-  // One wake-up for all that was offered since the last.
+  // Hands over all that was taken since the last, with one wake-up.
   void Flush() {
-    if (!std::exchange(pushed_, false)) return;
-    events_.Notify();
+    if (queue_.Publish()) events_.Notify();
   }
+
+  // After an Offer that was taken: the mark of that record. It is handed over when the
+  // callback has returned, or when no further one will be made.
+  [[nodiscard]] uint64_t mark() const { return queue_.pushed(); }
+  [[nodiscard]] bool HandedOver(uint64_t mark) const {
+    return queue_.popped() >= mark || done_.load(std::memory_order_acquire);
+  }
+
+  // Keeps what the queued addresses lead to, for as long as the thread may run.
+  void Keep(std::shared_ptr<const void> records) { records_ = std::move(records); }
 
   // Lets the thread end once the queue is empty.
   void Close() {
@@ -142,9 +152,9 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
     while (true) {
       const uint8_t state = state_.load(std::memory_order_acquire);
       if (state == kClosed) break;
-      if (const T* record = queue_.Front()) {
+      if (const T* const* record = queue_.Front()) {
         delivered_.store(delivered_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-        sink_->OnRecord(*record);
+        sink_->OnRecord(**record);
         queue_.Pop();
         continue;
       }
@@ -172,16 +182,17 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
   static constexpr int kLooksBeforeParking = 16;
 
   const std::string name_;
-  SpscQueue<T> queue_;
+  SpscQueue<const T*> queue_;
   const std::unique_ptr<Sink<T>> sink_;
   EventCount events_;
   Atomic<uint8_t> state_{kIdle};
   Atomic<bool> done_{false};
-  Atomic<uint64_t> offered_{0};
-  Atomic<uint64_t> refused_{0};
-  Atomic<uint64_t> delivered_{0};
-  bool pushed_ = false;  // the fan-out thread's own
   std::shared_ptr<EventCount> on_done_;
+  std::shared_ptr<const void> records_;
+  // Each line has one writer: the fan-out, the thread.
+  alignas(kCacheLine) Atomic<uint64_t> offered_{0};
+  Atomic<uint64_t> refused_{0};
+  alignas(kCacheLine) Atomic<uint64_t> delivered_{0};
 };
 
 }  // namespace taskvisor::internal

@@ -43,6 +43,11 @@ TaskOutcome OutcomeOf(const Entry& entry, const Decision& decision, const TaskRe
       .set_source(result.error().source);
 }
 
+EventKind KindOf(AttemptEnd end) {
+  const bool stopped = end == AttemptEnd::kSuccess || end == AttemptEnd::kCancelled;
+  return stopped ? EventKind::kTaskStopped : EventKind::kTaskFailed;
+}
+
 }  // namespace
 
 void Entry::Run(Seat& seat) noexcept { actor->Run(*this, seat); }
@@ -125,7 +130,7 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   entry.attempts.store(attempt.number, std::memory_order_release);
   // Before kRunning, in which others may publish the attempt's timeout or the task's end.
   publisher_.Emit(EventKind::kTaskStarting, attempt.start, entry,
-                  [&](Event& e) { e.WithAttempt(attempt.number); });
+                  [&](EventDraft& e) { e.WithAttempt(attempt.number); });
   const uint64_t epoch = seen.epoch() + 1;
   if (attempt.deadline != TimePoint::max()) {
     timers_.Arm(entry.timer, attempt.deadline, Entry::Tag(Entry::TimerUse::kTimeout, epoch));
@@ -166,7 +171,7 @@ void Actor::TimeOut(Entry& entry, uint64_t epoch) {
   const auto timed_out = entry.state.TryTimeOut(epoch);
   const Snapshot before{timed_out.seen};
   if (!timed_out || !before.Is(Phase::kRunning)) return;
-  publisher_.Emit(EventKind::kTimeoutHit, clock_.Now(), entry, [&](Event& e) {
+  publisher_.Emit(EventKind::kTimeoutHit, clock_.Now(), entry, [&](EventDraft& e) {
     e.WithAttempt(entry.attempts.load(std::memory_order_relaxed)).WithTimeout(*entry.rules.timeout);
   });
   entry.attempt.load(std::memory_order_relaxed)->Tell(CancelCause::kTimeout, before.scoped());
@@ -206,11 +211,16 @@ void Actor::Conclude(Entry& entry, const Attempt& attempt, TaskResult result) {
     static_cast<void>(entry.state.TryFinish(/*stopped=*/true));
     return registry_.Finish(entry, TaskOutcome(), attempt.end);
   }
+  const AttemptEnd end = Judge(entry, attempt, result);
+  const EventName name(entry);
+  const EventDraft ended =
+      EndOf(name.Draft(KindOf(end), publisher_.WallAt(attempt.end)), attempt, result);
+  PendingDraft told{&ended};
   try {
-    const AttemptEnd end = PublishEnd(entry, attempt, result);
-    Follow(entry, attempt, end, result);
+    Follow(entry, attempt, end, result, told);
   } catch (...) {  // the caller's jitter source, or no memory: not the body's fault
-    publisher_.Emit(EventKind::kRuntimeFailure, attempt.end, [](Event& e) {
+    if (told.Take() != nullptr) publisher_.EmitRun(ended);
+    publisher_.Emit(EventKind::kRuntimeFailure, attempt.end, [](EventDraft& e) {
       e.WithTask("actor").WithReason("the decision after an attempt threw");
     });
     while (!entry.state.TryFinish(entry.state.Load().stopped())) {
@@ -219,37 +229,34 @@ void Actor::Conclude(Entry& entry, const Attempt& attempt, TaskResult result) {
   }
 }
 
-AttemptEnd Actor::PublishEnd(Entry& entry, const Attempt& attempt, TaskResult& result) {
-  const Snapshot last = attempt.last;
-  const bool late = attempt.end >= attempt.deadline;
-  if (last.timed_out() || (late && !last.stopped())) {
-    if (!last.timed_out()) {  // the timer thread had no chance; the deadline decides
-      publisher_.Emit(EventKind::kTimeoutHit, attempt.end, entry, [&](Event& e) {
+AttemptEnd Actor::Judge(Entry& entry, const Attempt& attempt, TaskResult& result) {
+  if (attempt.TimedOut()) {
+    if (!attempt.last.timed_out()) {  // the timer thread had no chance; the deadline decides
+      publisher_.Emit(EventKind::kTimeoutHit, attempt.end, entry, [&](EventDraft& e) {
         e.WithAttempt(attempt.number).WithTimeout(*entry.rules.timeout);
       });
     }
     result = TaskResult(TimeoutError(*entry.rules.timeout, result));
   }
-  const bool timed_out = last.timed_out() || (late && !last.stopped());
-  const bool stopped = result.ok() || result.error().kind == TaskErrorKind::kCancelled;
-  publisher_.Emit(stopped ? EventKind::kTaskStopped : EventKind::kTaskFailed, attempt.end, entry,
-                  [&](Event& e) {
-                    e.WithAttempt(attempt.number).WithDuration(attempt.end - attempt.start);
-                    if (result.ok()) {
-                      e.WithCause(CancelCause::kNone);
-                    } else if (stopped) {
-                      e.WithCause(last.stopped() ? CauseOf(last) : CancelCause::kCancelled);
-                    } else {
-                      e.WithExitCode(result.error().exit_code).WithReason(result.error().reason);
-                      if (timed_out) e.WithOverrun(attempt.end - attempt.deadline);
-                    }
-                  });
   if (result.ok()) return AttemptEnd::kSuccess;
-  if (stopped) return AttemptEnd::kCancelled;
+  if (result.error().kind == TaskErrorKind::kCancelled) return AttemptEnd::kCancelled;
   return result.error().IsRetryable() ? AttemptEnd::kRetryable : AttemptEnd::kFatal;
 }
 
-void Actor::Follow(Entry& entry, const Attempt& attempt, AttemptEnd end, const TaskResult& result) {
+EventDraft Actor::EndOf(EventDraft draft, const Attempt& attempt, const TaskResult& result) {
+  draft.WithAttempt(attempt.number).WithDuration(attempt.end - attempt.start);
+  if (result.ok()) return draft.WithCause(CancelCause::kNone);
+  if (result.error().kind == TaskErrorKind::kCancelled) {
+    return draft.WithCause(attempt.last.stopped() ? CauseOf(attempt.last)
+                                                  : CancelCause::kCancelled);
+  }
+  draft.WithExitCode(result.error().exit_code).WithReason(result.error().reason);
+  if (attempt.TimedOut()) draft.WithOverrun(attempt.end - attempt.deadline);
+  return draft;
+}
+
+void Actor::Follow(Entry& entry, const Attempt& attempt, AttemptEnd end, const TaskResult& result,
+                   PendingDraft& told) {
   entry.failures = end == AttemptEnd::kRetryable ? entry.failures + 1 : 0;
   std::optional<Duration> delay;  // decided, and announced, once
   while (true) {
@@ -258,14 +265,15 @@ void Actor::Follow(Entry& entry, const Attempt& attempt, AttemptEnd end, const T
         Decide(entry.rules, end, entry.failures, attempt.end - attempt.start, stopped);
     if (decision.next != Decision::Next::kFinish && !delay.has_value()) {
       delay = decision.next == Decision::Next::kRetry ? RetryDelay(entry) : decision.delay;
-      AnnounceDelay(entry, attempt, decision, *delay, result);
+      AnnounceDelay(entry, attempt, decision, *delay, result, told);
     }
     if (decision.next != Decision::Next::kFinish && stopped) {
       decision = {.outcome = OutcomeKind::kCancelled};
     }
     if (decision.next == Decision::Next::kFinish) {
+      TaskOutcome outcome = OutcomeOf(entry, decision, result);
       if (!entry.state.TryFinish(stopped)) continue;
-      return registry_.Finish(entry, OutcomeOf(entry, decision, result), attempt.end);
+      return registry_.Finish(entry, std::move(outcome), attempt.end, told.Take());
     }
     if (TryWait(entry, attempt.end, *delay)) return;
   }
@@ -296,16 +304,19 @@ Duration Actor::RetryDelay(Entry& entry) {
 }
 
 void Actor::AnnounceDelay(Entry& entry, const Attempt& attempt, const Decision& decision,
-                          Duration delay, const TaskResult& result) {
-  if (!decision.announced) return;
-  publisher_.Emit(EventKind::kBackoffScheduled, attempt.end, entry, [&](Event& e) {
-    e.WithAttempt(attempt.number).WithDelay(delay);
-    if (decision.next == Decision::Next::kRetry) {
-      e.WithBackoffSource(BackoffSource::kFailure).WithReason(result.error().reason);
-    } else {
-      e.WithBackoffSource(BackoffSource::kSuccess);
-    }
-  });
+                          Duration delay, const TaskResult& result, PendingDraft& told) {
+  const EventDraft* const ended = told.Take();
+  if (!decision.announced) return publisher_.EmitRun(*ended);
+  const EventName name(entry);
+  EventDraft backoff = name.Draft(EventKind::kBackoffScheduled, publisher_.WallAt(attempt.end))
+                           .WithAttempt(attempt.number)
+                           .WithDelay(delay);
+  if (decision.next == Decision::Next::kRetry) {
+    backoff.WithBackoffSource(BackoffSource::kFailure).WithReason(result.error().reason);
+  } else {
+    backoff.WithBackoffSource(BackoffSource::kSuccess);
+  }
+  publisher_.EmitRun(*ended, backoff);
 }
 
 }  // namespace taskvisor::internal

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "sched/permits.h"
 #include "sched/pool.h"
@@ -56,6 +57,12 @@ class Actor {
   [[nodiscard]] std::optional<int64_t> PermitBalance() const;
 
  private:
+  // To be published once, together with what follows it.
+  struct PendingDraft {
+    const EventDraft* Take() { return std::exchange(draft, nullptr); }
+    const EventDraft* draft;
+  };
+
   // A finished call of a body, as far as it is known.
   struct Attempt {
     uint32_t number;
@@ -63,6 +70,11 @@ class Actor {
     TimePoint end;
     TimePoint deadline;
     Snapshot last;  // when it settled
+
+    // A stop that came first outweighs a deadline that nobody noticed.
+    [[nodiscard]] bool TimedOut() const {
+      return last.timed_out() || (end >= deadline && !last.stopped());
+    }
   };
 
   [[nodiscard]] bool AcquireOrPark(Entry& entry);
@@ -73,12 +85,15 @@ class Actor {
   void TimeOut(Entry& entry, uint64_t epoch);
 
   void Conclude(Entry& entry, const Attempt& attempt, TaskResult result);
-  [[nodiscard]] AttemptEnd PublishEnd(Entry& entry, const Attempt& attempt, TaskResult& result);
-  void Follow(Entry& entry, const Attempt& attempt, AttemptEnd end, const TaskResult& result);
+  [[nodiscard]] AttemptEnd Judge(Entry& entry, const Attempt& attempt, TaskResult& result);
+  static EventDraft EndOf(EventDraft draft, const Attempt& attempt, const TaskResult& result);
+  // What the attempt's end is followed by; `told` is published with it, or before it.
+  void Follow(Entry& entry, const Attempt& attempt, AttemptEnd end, const TaskResult& result,
+              PendingDraft& told);
   [[nodiscard]] bool TryWait(Entry& entry, TimePoint from, Duration delay);
   [[nodiscard]] Duration RetryDelay(Entry& entry);
   void AnnounceDelay(Entry& entry, const Attempt& attempt, const Decision& decision, Duration delay,
-                     const TaskResult& result);
+                     const TaskResult& result, PendingDraft& told);
 
   Pool& pool_;
   TimerQueue& timers_;

@@ -46,7 +46,7 @@ absl::StatusOr<std::vector<TaskId>> Admission::AdmitEntered(std::vector<TaskSpec
   for (size_t i = 0; i < entries.size(); ++i) {
     ids.push_back(entries[i]->Id());
     Furnish(*entries[i], specs[i]);
-    publisher_.Emit(EventKind::kTaskAdded, now, *entries[i]);
+    Announce(*entries[i], now);
   }
   for (Entry* entry : entries) Commit(*entry);
   CatchUpWithShutdown(ids);
@@ -75,10 +75,10 @@ std::vector<Entry*> Admission::Reserve(const std::vector<TaskSpec>& specs) {
   for (const TaskSpec& spec : specs) {
     Entry& entry = registry_.Reserve();
     entries.push_back(&entry);
-    publisher_.Emit(EventKind::kTaskAddRequested, now, [&](Event& event) {
-      const std::string& name = spec.name();
-      event.WithId(entry.Id()).WithTask(name.empty() ? entry.Id().ToString() : name);
-    });
+    // Nobody can know of an anonymous one yet: its two events become one run.
+    if (spec.name().empty()) continue;
+    const EventName name(entry.Id(), spec.name());
+    publisher_.EmitRun(name.Draft(EventKind::kTaskAddRequested, publisher_.WallAt(now)));
   }
   return entries;
 }
@@ -104,14 +104,28 @@ absl::Status Admission::Refuse(std::vector<TaskSpec>& specs, const std::vector<E
         taken[i] ? RejectionKind::kAlreadyExists : RejectionKind::kBatchRejected;
     if (taken[i] && status.ok()) status = AlreadyExists(specs[i].name());
     Entry& entry = *entries[i];
-    publisher_.Emit(EventKind::kTaskAddFailed, now, entry,
-                    [&](Event& event) { event.WithRejectionKind(kind); });
+    const EventName name(entry.Id(), specs[i].name());
+    const EventDraft failed =
+        name.Draft(EventKind::kTaskAddFailed, publisher_.WallAt(now)).WithRejectionKind(kind);
+    if (specs[i].name().empty()) {
+      publisher_.EmitRun(name.Draft(EventKind::kTaskAddRequested, publisher_.WallAt(now)), failed);
+    } else {
+      publisher_.EmitRun(failed);
+    }
     registry_.Withdraw(entry, /*name_claimed=*/!specs[i].name().empty() && !taken[i]);
     if (const auto cell = SpecAccess::TakeCell(specs[i]); cell != nullptr) {
       cell->Set(TaskOutcome(OutcomeKind::kRejected, Label(kind)).set_rejection(kind), true);
     }
   }
   return status;
+}
+
+void Admission::Announce(const Entry& entry, TimePoint now) {
+  const EventName name(entry);
+  const WallTime at = publisher_.WallAt(now);
+  const EventDraft added = name.Draft(EventKind::kTaskAdded, at);
+  if (entry.named) return publisher_.EmitRun(added);
+  publisher_.EmitRun(name.Draft(EventKind::kTaskAddRequested, at), added);
 }
 
 void Admission::Furnish(Entry& entry, TaskSpec& spec) {

@@ -57,6 +57,8 @@ class Admission {
                                         const std::vector<Entry*>& entries);
   absl::Status Refuse(std::vector<TaskSpec>& specs, const std::vector<Entry*>& entries,
                       const std::vector<bool>& taken);
+  // TaskAdded, and for an anonymous task TaskAddRequested before it.
+  void Announce(const Entry& entry, TimePoint now);
   void Furnish(Entry& entry, TaskSpec& spec);
   void Commit(Entry& entry);
   void CatchUpWithShutdown(const std::vector<TaskId>& ids);

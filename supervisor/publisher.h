@@ -1,63 +1,95 @@
 #ifndef TASKVISOR_SUPERVISOR_PUBLISHER_H_
 #define TASKVISOR_SUPERVISOR_PUBLISHER_H_
 
-#include <new>
-#include <string>
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <string_view>
-#include <utility>
 
 #include "bus/bus.h"
 #include "supervisor/entry.h"
+#include "supervisor/event_record.h"
 #include "taskvisor/clock.h"
 #include "taskvisor/event.h"
 
 namespace taskvisor::internal {
 
+// Hands drafts to the bus as one run: consecutive numbers, or all of them lost.
+template <class... Drafts>
+void PublishRun(Bus<EventRecord>& bus, const Drafts&... drafts) {
+  const std::array<const EventDraft*, sizeof...(Drafts)> run{&drafts...};
+  bus.PublishRun(std::array<uint32_t, sizeof...(Drafts)>{drafts.text_size()...},
+                 [&](size_t i, EventRecord& record, SlotText<EventRecord>& text) {
+                   run[i]->WriteTo(record, [&](std::string_view part) { text.Append(part); });
+                 });
+}
+
+// The name of a task for its drafts, which refer to it.
+class EventName {
+ public:
+  // REQUIRES: the caller owns the entry's phase, or holds a pin.
+  explicit EventName(const Entry& entry) : id_(entry.Id()), named_(entry.named) {
+    if (named_) size_ = entry.name.name.CopyTo(text_);
+  }
+  EventName(TaskId id, std::string_view name) : id_(id), named_(!name.empty()) {
+    size_ = std::min(name.size(), sizeof(text_));
+    std::copy_n(name.data(), size_, text_);
+  }
+
+  // An event about the task.
+  [[nodiscard]] EventDraft Draft(EventKind kind, WallTime at) const {
+    EventDraft draft(kind);
+    draft.WithAt(at).WithId(id_);
+    return named_ ? draft.WithTask({text_, size_}) : draft.Anonymous();
+  }
+
+ private:
+  const TaskId id_;
+  const bool named_;
+  size_t size_ = 0;
+  char text_[kMaxNameLength + 1];  // Name copies whole words
+};
+
 // Publisher
 //
-// The one way onto the bus: stamps and addresses an event in the ring's slot. `now` is
-// the reading of the transition that the event belongs to, shared by all its events.
-// Never blocks; losing an event changes nothing else.
+// The one way onto the bus: stamps and addresses events. `now` is the reading of the
+// transition that an event belongs to, shared by all its events. Never blocks; losing an
+// event changes nothing else.
 class Publisher {
  public:
-  Publisher(Bus<Event>& bus, Clock& clock) : bus_(bus), clock_(clock) {}
+  Publisher(Bus<EventRecord>& bus, Clock& clock) : bus_(bus), clock_(clock) {}
 
-  // About one task; more(Event&) adds fields. REQUIRES: the caller owns the entry's
-  // phase, or holds a pin.
+  // About one task; more(EventDraft&) adds fields, as views of texts that outlive the
+  // call. REQUIRES: the caller owns the entry's phase, or holds a pin.
   template <class More>
   void Emit(EventKind kind, TimePoint now, const Entry& entry, More more) {
-    Emit(kind, now, [&](Event& event) {
-      Address(event, entry);
-      more(event);
-    });
+    const EventName name(entry);
+    EventDraft draft = name.Draft(kind, clock_.WallAt(now));
+    more(draft);
+    PublishRun(bus_, draft);
   }
   void Emit(EventKind kind, TimePoint now, const Entry& entry) {
-    Emit(kind, now, entry, [](Event&) {});
+    Emit(kind, now, entry, [](EventDraft&) {});
   }
 
   template <class More>
   void Emit(EventKind kind, TimePoint now, More more) {
-    const WallTime at = clock_.WallAt(now);
-    bus_.Publish([&](Event& slot) {
-      new (&slot) Event(kind);
-      slot.WithAt(at);
-      more(slot);
-    });
+    EventDraft draft(kind);
+    draft.WithAt(clock_.WallAt(now));
+    more(draft);
+    PublishRun(bus_, draft);
   }
 
-  static void Address(Event& event, const Entry& entry) {
-    const TaskId id = entry.Id();
-    event.WithId(id);
-    if (!entry.named) {
-      event.WithTask(id.ToString());
-      return;
-    }
-    char text[kMaxNameLength + 1];
-    event.WithTask({text, entry.name.name.CopyTo(text)});
+  // Drafts of one transition, as one claim.
+  template <class... Drafts>
+  void EmitRun(const Drafts&... drafts) {
+    PublishRun(bus_, drafts...);
   }
+  [[nodiscard]] WallTime WallAt(TimePoint now) const { return clock_.WallAt(now); }
 
  private:
-  Bus<Event>& bus_;
+  Bus<EventRecord>& bus_;
   Clock& clock_;
 };
 

@@ -41,6 +41,16 @@ StuckTask Describe(const Entry& entry, TimePoint now) {
           .stack = {}};
 }
 
+EventDraft EndOf(const EventName& name, const TaskOutcome& outcome, WallTime at) {
+  const OutcomeKind kind = outcome.kind();
+  const bool by_rules = kind == OutcomeKind::kCompleted || kind == OutcomeKind::kFailed;
+  return name.Draft(by_rules ? EventKind::kActorExhausted : EventKind::kActorDead, at)
+      .WithOutcomeKind(kind)
+      .WithAttempt(outcome.attempts())
+      .WithExitCode(outcome.exit_code())
+      .WithReason(outcome.reason());
+}
+
 TaskPhase PhaseOf(Snapshot s) {
   if (s.abandoned()) return TaskPhase::kStuck;
   if (s.stopped() || s.Is(Phase::kFinishing)) return TaskPhase::kStopping;
@@ -118,7 +128,7 @@ Registry::Found Registry::Lookup(std::string_view name) const {
   }
 }
 
-void Registry::Finish(Entry& entry, TaskOutcome outcome, TimePoint now) {
+void Registry::Finish(Entry& entry, TaskOutcome outcome, TimePoint now, const EventDraft* before) {
   const bool abandoned = entry.state.Load().abandoned();
   outcome.set_attempts(entry.attempts.load(std::memory_order_relaxed));
   if (entry.named) names_.Remove(entry.slot, entry.name.name.ToString());
@@ -126,11 +136,10 @@ void Registry::Finish(Entry& entry, TaskOutcome outcome, TimePoint now) {
     const NoWaiting here(this);  // user code: its destructor must not wait for this task
     entry.body = nullptr;
   }
-  if (!abandoned) PublishEnd(entry, outcome, now);
+  PublishLast(entry, abandoned ? nullptr : &outcome, now, before);
   if (const auto cell = std::move(entry.cell); cell != nullptr) {
     abandoned ? cell->MarkDrained() : cell->Set(std::move(outcome), /*drained=*/true);
   }
-  publisher_.Emit(EventKind::kTaskRemoved, now, entry);
   Release(entry);
 }
 
@@ -140,23 +149,26 @@ std::optional<StuckTask> Registry::Abandon(Entry& entry, Snapshot seen, TimePoin
   TaskOutcome outcome(OutcomeKind::kStuck, "grace passed and the body still runs");
   outcome.set_attempts(task.attempt);
   outcome.set_stuck({.running_for = task.running_for, .thread = task.thread});
-  PublishEnd(entry, outcome, now);
+  const EventName name(entry);
+  publisher_.EmitRun(EndOf(name, outcome, publisher_.WallAt(now)));
   if (entry.cell != nullptr) entry.cell->Set(std::move(outcome), /*drained=*/false);
   entry.state.Unpin();
   GoneOf(entry.slot).Notify();
   return task;
 }
 
-void Registry::PublishEnd(const Entry& entry, const TaskOutcome& outcome, TimePoint now) {
-  const OutcomeKind kind = outcome.kind();
-  const bool by_rules = kind == OutcomeKind::kCompleted || kind == OutcomeKind::kFailed;
-  publisher_.Emit(by_rules ? EventKind::kActorExhausted : EventKind::kActorDead, now, entry,
-                  [&](Event& event) {
-                    event.WithOutcomeKind(kind)
-                        .WithAttempt(outcome.attempts())
-                        .WithExitCode(outcome.exit_code())
-                        .WithReason(outcome.reason());
-                  });
+void Registry::PublishLast(const Entry& entry, const TaskOutcome* outcome, TimePoint now,
+                           const EventDraft* before) {
+  const EventName name(entry);
+  const WallTime at = publisher_.WallAt(now);
+  const EventDraft removed = name.Draft(EventKind::kTaskRemoved, at);
+  if (outcome == nullptr) {  // its end was published when it was given up
+    publisher_.EmitRun(removed);
+  } else if (before == nullptr) {
+    publisher_.EmitRun(EndOf(name, *outcome, at), removed);
+  } else {
+    publisher_.EmitRun(*before, EndOf(name, *outcome, at), removed);
+  }
 }
 
 void Registry::Release(Entry& entry) {

@@ -53,9 +53,10 @@ class Registry {
   [[nodiscard]] Found Lookup(std::string_view name) const;
 
   // The end of a task. Only the thread that moved the entry to kFinishing. In order:
-  // name free, body destroyed, end event, outcome, TaskRemoved, slot back, who waits
-  // for it told. An entry that was abandoned has had its end event and its outcome.
-  void Finish(Entry& entry, TaskOutcome outcome, TimePoint now);
+  // name free, body destroyed, end event and TaskRemoved, outcome, slot back, who waits
+  // for it told. `before` is published first, in the same run. An entry that was
+  // abandoned has had its end event and its outcome.
+  void Finish(Entry& entry, TaskOutcome outcome, TimePoint now, const EventDraft* before = nullptr);
 
   // Gives an entry whose body still runs the outcome Stuck, once, if `seen`'s attempt is
   // still the one that runs; the record if this call did. Refused while somebody else
@@ -79,7 +80,9 @@ class Registry {
 
   // A consistent copy of what `read` reads of the entry, if it holds a task.
   [[nodiscard]] static bool ReadTask(const Entry& entry, const std::function<void(Snapshot)>& read);
-  void PublishEnd(const Entry& entry, const TaskOutcome& outcome, TimePoint now);
+  // No outcome: the end event was published when the task was given up.
+  void PublishLast(const Entry& entry, const TaskOutcome* outcome, TimePoint now,
+                   const EventDraft* before);
   void Release(Entry& entry);
   EventCount& GoneOf(uint32_t slot) { return gone_[slot % kGoneShards]; }
 

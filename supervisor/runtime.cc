@@ -112,7 +112,7 @@ absl::StatusOr<std::vector<TaskId>> Runtime::Add(std::vector<TaskSpec> specs, bo
 }
 
 void Runtime::PublishRemoveRequest(TaskId id, std::string_view name, bool cancel) {
-  publisher_.Emit(EventKind::kTaskRemoveRequested, clock().Now(), [&](Event& event) {
+  publisher_.Emit(EventKind::kTaskRemoveRequested, clock().Now(), [&](EventDraft& event) {
     event.WithId(id).WithTask(name);
     if (cancel) event.WithReason("manual_cancel");
   });

@@ -11,6 +11,7 @@
 #include <tuple>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "sched/timed_wait.h"
 #include "supervisor/no_waiting.h"
 #include "supervisor/runtime.h"
@@ -108,8 +109,9 @@ void Shutdown::RunPhases() {
   Phase("close", [this] { runtime_.registry().gate().Close(); });
   Phase("announce", [this] {
     if (trigger_.kind == ShutdownTrigger::Kind::kNatural) return;
+    const std::string reason(ReasonOf(trigger_));
     runtime_.publisher().Emit(EventKind::kShutdownRequested, runtime_.clock().Now(),
-                              [this](Event& event) { event.WithReason(ReasonOf(trigger_)); });
+                              [&](EventDraft& event) { event.WithReason(reason); });
   });
   Phase("cancel", [this] { CancelAll(); });
   Phase("drain", [this] { Drain(); });
@@ -132,9 +134,9 @@ void Shutdown::RunPhases() {
 void Shutdown::Phase(std::string_view name, const std::function<void()>& work) {
   const auto report = [&](std::string_view what) {
     broken_ = true;
-    runtime_.publisher().Emit(EventKind::kRuntimeFailure, runtime_.clock().Now(), [&](Event& e) {
-      e.WithTask("shutdown").WithReason(std::string(name) + ": " + std::string(what));
-    });
+    const std::string reason = absl::StrCat(ToAbsl(name), ": ", ToAbsl(what));
+    runtime_.publisher().Emit(EventKind::kRuntimeFailure, runtime_.clock().Now(),
+                              [&](EventDraft& e) { e.WithTask("shutdown").WithReason(reason); });
   };
   try {
     if (runtime_.hooks().on_shutdown_phase) runtime_.hooks().on_shutdown_phase(name);
@@ -210,11 +212,11 @@ void Shutdown::Verdict() {
   if (failed_start_) return;
   const TimePoint now = runtime_.clock().Now();
   if (exceeded_.stuck.empty() && empty) {
-    return runtime_.publisher().Emit(EventKind::kAllStoppedWithinGrace, now, [](Event&) {});
+    return runtime_.publisher().Emit(EventKind::kAllStoppedWithinGrace, now, [](EventDraft&) {});
   }
   std::string names;
   for (const StuckTask& task : exceeded_.stuck) names += (names.empty() ? "" : ", ") + task.name;
-  runtime_.publisher().Emit(EventKind::kGraceExceeded, now, [&](Event& event) {
+  runtime_.publisher().Emit(EventKind::kGraceExceeded, now, [&](EventDraft& event) {
     event.WithGrace(grace_).WithCount(exceeded_.stuck.size()).WithReason(names);
   });
 }

@@ -5,17 +5,24 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
-#include <new>
 #include <typeinfo>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "sched/timed_wait.h"
+#include "supervisor/publisher.h"
 #include "supervisor/text.h"
 
 namespace taskvisor::internal {
 namespace {
 
 constexpr size_t kReconcileSlack = 1024;
+
+Report<EventRecord> ReportOf(const EventDraft& draft) {
+  Report<EventRecord> report;
+  draft.WriteTo(report.record, [&](std::string_view part) { report.text.append(part); });
+  return report;
+}
 
 std::string NameOf(const Subscriber& subscriber) {
   if (const std::string_view name = subscriber.Name(); !name.empty()) return std::string(name);
@@ -32,24 +39,22 @@ std::string NameOf(const Subscriber& subscriber) {
 // outlives the supervisor finds it empty.
 struct SubscriberSet::BackChannel {
   std::mutex mutex;
-  Bus<Event>* bus = nullptr;
+  Bus<EventRecord>* bus = nullptr;
   Clock* clock = nullptr;
 
   void Report(const std::string& subscriber, std::string_view what) {
     std::lock_guard lock(mutex);
     if (bus == nullptr) return;
     const WallTime at = clock->WallAt(clock->Now());
-    bus->Publish([&](Event& slot) {
-      new (&slot) Event(EventKind::kSubscriberPanicked);
-      slot.WithAt(at).WithTask(subscriber).WithReason(what);
-    });
+    EventDraft draft(EventKind::kSubscriberPanicked);
+    PublishRun(*bus, draft.WithAt(at).WithTask(subscriber).WithReason(what));
   }
 };
 
 namespace {
 
 template <class BackChannel>
-class UserSink final : public Sink<Event> {
+class UserSink final : public Sink<EventRecord> {
  public:
   UserSink(std::shared_ptr<Subscriber> subscriber, std::string name,
            std::shared_ptr<BackChannel> back_channel)
@@ -58,44 +63,48 @@ class UserSink final : public Sink<Event> {
         interests_(subscriber_->Interests()),
         back_channel_(std::move(back_channel)) {}
 
-  bool Wants(const Event& event) const noexcept override { return interests_.Has(event.kind()); }
+  bool Wants(const EventRecord& record) const noexcept override {
+    return interests_.Has(record.kind);
+  }
 
   // A subscriber may hold a handle, and a handle the supervisor: the ring of references
   // ends here, and the subscriber is gone when the shutdown is over.
   void OnClosed() noexcept override { subscriber_.reset(); }
 
-  void OnRecord(const Event& event) noexcept override {
+  void OnRecord(const EventRecord& record) noexcept override {
+    record.ReadTo(event_);
     try {
-      subscriber_->OnEvent(event);
+      subscriber_->OnEvent(event_);
     } catch (const std::exception& error) {
-      Report(event, WhatOf(error));
+      Report(WhatOf(error));
     } catch (...) {
-      Report(event, "unknown panic");
+      Report("unknown panic");
     }
   }
 
  private:
   // Failing at one of our own reports is not reported again: no feedback loop.
-  void Report(const Event& event, std::string_view what) {
-    if (!event.IsInternalDiagnostic()) back_channel_->Report(name_, what);
+  void Report(std::string_view what) {
+    if (!event_.IsInternalDiagnostic()) back_channel_->Report(name_, what);
   }
 
   std::shared_ptr<Subscriber> subscriber_;
   const std::string name_;
   const EventMask interests_;
   const std::shared_ptr<BackChannel> back_channel_;
+  Event event_;  // the one that is being handled
 };
 
 template <class BackChannel>
-Bus<Event>::Subscriptions Subscribe(const SupervisorConfig& config,
-                                    const std::shared_ptr<EventCount>& done,
-                                    const std::shared_ptr<BackChannel>& back_channel) {
-  Bus<Event>::Subscriptions subscriptions;
+Bus<EventRecord>::Subscriptions Subscribe(const SupervisorConfig& config,
+                                          const std::shared_ptr<EventCount>& done,
+                                          const std::shared_ptr<BackChannel>& back_channel) {
+  Bus<EventRecord>::Subscriptions subscriptions;
   for (const auto& subscriber : config.subscribers) {
     const std::string name = NameOf(*subscriber);
     auto sink = std::make_unique<UserSink<BackChannel>>(subscriber, name, back_channel);
-    auto subscription =
-        std::make_shared<Subscription<Event>>(name, subscriber->QueueCapacity(), std::move(sink));
+    auto subscription = std::make_shared<Subscription<EventRecord>>(
+        name, subscriber->QueueCapacity(), std::move(sink));
     subscription->SetDoneListener(done);
     subscriptions.push_back(std::move(subscription));
   }
@@ -145,29 +154,29 @@ bool SubscriberSet::Close(Clock& clock, Duration drain) {
   return done;
 }
 
-void SubscriberSet::Observe(const Event& event) noexcept {
+void SubscriberSet::Observe(const EventRecord& record) noexcept {
   try {
-    if (hooks_.on_observe) hooks_.on_observe(event);
-    alive_.Update(event);
+    record.ReadTo(seen_);
+    if (hooks_.on_observe) hooks_.on_observe(seen_);
+    alive_.Update(seen_);
   } catch (const std::exception& error) {
-    if (event.IsInternalDiagnostic()) return;
-    const WallTime at = clock_.WallAt(clock_.Now());
-    bus_.Publish([&](Event& slot) {
-      new (&slot) Event(EventKind::kRuntimeFailure);
-      slot.WithAt(at).WithTask("event_relay").WithReason(WhatOf(error));
-    });
+    if (IsInternalDiagnostic(record.kind)) return;
+    EventDraft draft(EventKind::kRuntimeFailure);
+    draft.WithAt(clock_.WallAt(clock_.Now())).WithTask("event_relay").WithReason(WhatOf(error));
+    bus_.PublishReport(ReportOf(draft));
   }
 }
 
-Event SubscriberSet::MakeLag(uint64_t lost) noexcept {
+Report<EventRecord> SubscriberSet::MakeLag(uint64_t lost) noexcept {
   stale_ = true;
   if (alive_.size() > 2 * reconciled_size_ + kReconcileSlack) Reconcile();
-  Event event(EventKind::kSubscriberOverflow);
-  event.WithAt(clock_.WallAt(clock_.Now()))
+  const std::string reason = absl::StrCat("lagged(", lost, ")");
+  EventDraft draft(EventKind::kSubscriberOverflow);
+  draft.WithAt(clock_.WallAt(clock_.Now()))
       .WithTask("subscriber_listener")
-      .WithReason("lagged(" + std::to_string(lost) + ")")
+      .WithReason(reason)
       .WithCount(lost);
-  return event;
+  return ReportOf(draft);
 }
 
 void SubscriberSet::Reconcile() noexcept {
@@ -180,15 +189,16 @@ void SubscriberSet::Reconcile() noexcept {
   }
 }
 
-Event SubscriberSet::MakeRefusal(const Subscription<Event>& subscription,
-                                 Subscription<Event>::Offered why, uint64_t count) noexcept {
-  const bool full = why == Subscription<Event>::Offered::kFull;
-  Event event(EventKind::kSubscriberOverflow);
-  event.WithAt(clock_.WallAt(clock_.Now()))
+Report<EventRecord> SubscriberSet::MakeRefusal(const Subscription<EventRecord>& subscription,
+                                               Subscription<EventRecord>::Offered why,
+                                               uint64_t count) noexcept {
+  const bool full = why == Subscription<EventRecord>::Offered::kFull;
+  EventDraft draft(EventKind::kSubscriberOverflow);
+  draft.WithAt(clock_.WallAt(clock_.Now()))
       .WithTask(subscription.name())
       .WithReason(full ? "full" : "closed")
       .WithCount(count);
-  return event;
+  return ReportOf(draft);
 }
 
 }  // namespace taskvisor::internal

@@ -8,6 +8,7 @@
 
 #include "bus/bus.h"
 #include "supervisor/alive.h"
+#include "supervisor/event_record.h"
 #include "supervisor/hooks.h"
 #include "taskvisor/subscriber.h"
 #include "taskvisor/supervisor_config.h"
@@ -18,13 +19,13 @@ namespace taskvisor::internal {
 //
 // Where the bus meets the users' subscribers: the alive tracker first, then each
 // subscriber's queue; exceptions, overflow and lag turned into events.
-class SubscriberSet final : public FanOutHooks<Event> {
+class SubscriberSet final : public FanOutHooks<EventRecord> {
  public:
   // `live` lists the registered ids, to reconcile the tracker after lag.
   SubscriberSet(const SupervisorConfig& config, const Hooks& hooks,
                 std::function<std::vector<TaskId>()> live);
 
-  [[nodiscard]] Bus<Event>& bus() { return bus_; }
+  [[nodiscard]] Bus<EventRecord>& bus() { return bus_; }
   [[nodiscard]] const AliveTracker& alive() const { return alive_; }
   [[nodiscard]] std::vector<SubscriberStats> Stats() const;
 
@@ -34,13 +35,14 @@ class SubscriberSet final : public FanOutHooks<Event> {
   bool Close(Clock& clock, Duration drain);
 
  private:
-  void Observe(const Event& event) noexcept override;
-  Event MakeLag(uint64_t lost) noexcept override;
-  Event MakeRefusal(const Subscription<Event>& subscription, Subscription<Event>::Offered why,
-                    uint64_t count) noexcept override;
+  void Observe(const EventRecord& record) noexcept override;
+  Report<EventRecord> MakeLag(uint64_t lost) noexcept override;
+  Report<EventRecord> MakeRefusal(const Subscription<EventRecord>& subscription,
+                                  Subscription<EventRecord>::Offered why,
+                                  uint64_t count) noexcept override;
   void OnIdle() noexcept override { Reconcile(); }
-  bool IsDiagnostic(const Event& event) const noexcept override {
-    return event.IsInternalDiagnostic();
+  bool IsDiagnostic(const EventRecord& record) const noexcept override {
+    return IsInternalDiagnostic(record.kind);
   }
 
   void Reconcile() noexcept;
@@ -49,6 +51,7 @@ class SubscriberSet final : public FanOutHooks<Event> {
   Clock& clock_;
   const std::function<std::vector<TaskId>()> live_;
   AliveTracker alive_;
+  Event seen_;  // the fan-out thread's, to read records into
   // The fan-out thread's: events were lost since the tracker was reconciled. Done when
   // there is time, or when the tracker has doubled, because it reads the whole registry.
   bool stale_ = false;
@@ -57,7 +60,7 @@ class SubscriberSet final : public FanOutHooks<Event> {
   // A way for callbacks' exceptions back onto the bus; emptied before the bus goes.
   struct BackChannel;
   const std::shared_ptr<BackChannel> back_channel_;
-  Bus<Event> bus_;
+  Bus<EventRecord> bus_;
 };
 
 }  // namespace taskvisor::internal

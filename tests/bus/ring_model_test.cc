@@ -37,8 +37,8 @@ struct Publishers {
         record.n_again = n;
       });
       using Published = Ring<Record>::Published;
-      if (published == Published::kYesAndWake) events.Notify();
-      if (published == Published::kLost) ++lost;
+      if (Ring<Record>::OwesWakeUp(published)) events.Notify();
+      if (published == Published::kLost || published == Published::kLostAndWake) ++lost;
       if (published == Published::kYes || published == Published::kYesAndWake) ++taken;
       if (published == Published::kClosed) ++closed;
     }
@@ -91,8 +91,8 @@ struct Reader {
   EventCount progress;
 };
 
-void RunRing(Model& model, size_t capacity, bool close_early) {
-  Ring<Record> ring(capacity, /*start=*/0xfffffffd);
+void RunRing(Model& model, size_t capacity, bool close_early, Ring<Record>::Options options) {
+  Ring<Record> ring(capacity, options);
   EventCount events;
   Publishers publishers;
   Reader reader;
@@ -120,21 +120,50 @@ void RunRing(Model& model, size_t capacity, bool close_early) {
   EXPECT_TRUE(close_early || publishers.closed == 0);
 }
 
+constexpr uint32_t kStart = 0xfffffffd;  // the positions wrap on the way
+
+// Exact claims only: as many slots as the capacity asks for.
+constexpr Ring<Record>::Options kExact{.start = kStart, .spare = 0};
+
 TEST(RingModel, OfOneRecordLosesNothingUncounted) {
-  Explore(30'000, [](Model& model) { RunRing(model, 1, /*close_early=*/false); });
+  Explore(30'000, [](Model& model) { RunRing(model, 1, /*close_early=*/false, kExact); });
 }
 
 TEST(RingModel, OfTwoRecordsLosesNothingUncounted) {
-  Explore(30'000, [](Model& model) { RunRing(model, 2, /*close_early=*/false); });
+  Explore(30'000, [](Model& model) { RunRing(model, 2, /*close_early=*/false, kExact); });
 }
 
 TEST(RingModel, OfThreeInFourSlotsLosesNothingUncounted) {
-  Explore(20'000, [](Model& model) { RunRing(model, 3, /*close_early=*/false); });
+  Explore(20'000, [](Model& model) { RunRing(model, 3, /*close_early=*/false, kExact); });
 }
 
 TEST(RingModel, ClosedAtAnyMomentWhatWasTakenIsRead) {
-  Explore(30'000,
-          [](Model& model) { RunRing(model, 1 + model.random().Below(2), /*close_early=*/true); });
+  Explore(30'000, [](Model& model) {
+    RunRing(model, 1 + model.random().Below(2), /*close_early=*/true, kExact);
+  });
+}
+
+// Blind claims, and their way to the exact ones and back, in four slots.
+TEST(RingModel, WithBlindClaimsLosesNothingUncounted) {
+  Explore(40'000, [](Model& model) {
+    const auto fast_limit = 1 + static_cast<uint32_t>(model.random().Below(3));
+    RunRing(model, 2, /*close_early=*/false,
+            {.start = kStart, .spare = 2, .fast_limit = fast_limit});
+  });
+}
+
+TEST(RingModel, ClosedAtAnyMomentABlindClaimIsReadOrVoid) {
+  Explore(40'000, [](Model& model) {
+    RunRing(model, 2, /*close_early=*/true, {.start = kStart, .spare = 2, .fast_limit = 2});
+  });
+}
+
+// More blind claims than there are slots: the publisher waits for the reader.
+TEST(RingModel, ABlindClaimBeyondTheSlotsTouchesNoneThatIsInUse) {
+  Explore(40'000, [](Model& model) {
+    RunRing(model, 1, /*close_early=*/model.random().Percent(30),
+            {.start = kStart, .spare = 0, .fast_limit = 1});
+  });
 }
 
 // The litmus test of R3: an event that another thread published before it handed us
@@ -145,7 +174,7 @@ TEST(RingModel, ClosedAtAnyMomentWhatWasTakenIsRead) {
 //   number(a) > number(b)        forbidden: P2's claim comes after P1's in the word's order
 TEST(RingModel, NumbersFollowAHandOff) {
   Explore(10'000, [](Model& model) {
-    Ring<Record> ring(4, 0xffffffff);
+    Ring<Record> ring(4, {.start = 0xffffffff, .spare = 0});
     Atomic<bool> flag{false};
     const auto publish = [&](int publisher) {
       ring.Publish([&](Record& record) { record.publisher = publisher; });

@@ -4,6 +4,8 @@
 
 #include <array>
 #include <atomic>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -109,7 +111,7 @@ TEST(Ring, TrailingLossesAreToldOnceAndUseUpNumbers) {
 
 TEST(Ring, PositionsWrapAroundTwoToTheThirtyTwo) {
   for (const size_t capacity : {1u, 2u, 3u, 8u}) {
-    IntRing ring(capacity, /*start=*/0xfffffff0);
+    IntRing ring(capacity, {.start = 0xfffffff0, .spare = 0});
     uint64_t number = 0;
     for (int i = 0; i < 100; ++i) {
       ASSERT_EQ(Put(ring, i), Published::kYes) << i;
@@ -125,6 +127,110 @@ TEST(Ring, PositionsWrapAroundTwoToTheThirtyTwo) {
       number += ring.TakeTrailingLosses();
     }
     EXPECT_EQ(number, ring.number());
+  }
+}
+
+// A record with text: as long as its member says.
+struct Letter {
+  uint32_t n = 0;
+  uint32_t text_size = 0;
+};
+using LetterRing = Ring<Letter>;
+
+std::string TextOf(uint32_t n, size_t size) {
+  std::string text(size, '\0');
+  Random random(n);
+  for (char& c : text) c = static_cast<char>(random.Below(256));
+  return text;
+}
+
+LetterRing::Published Send(LetterRing& ring, uint32_t n, const std::string& text) {
+  const auto size = static_cast<uint32_t>(text.size());
+  return ring.PublishRun(std::array{size}, [&](size_t, Letter& letter, SlotText<Letter>& to) {
+    letter = {n, size};
+    to.Append(std::string_view(text).substr(0, size / 2));
+    to.Append(std::string_view(text).substr(size / 2));
+  });
+}
+
+void ExpectLetter(LetterRing& ring, uint32_t n, const std::string& text) {
+  const auto taken = ring.Take();
+  ASSERT_NE(taken.record, nullptr);
+  EXPECT_EQ(taken.record->n, n);
+  ASSERT_EQ(taken.record->text_size, text.size());
+  std::string copy(text.size(), '\0');
+  ring.CopyText(copy.data(), copy.size());
+  EXPECT_EQ(copy, text);
+  ring.Done(text.size());
+}
+
+TEST(Ring, TextsOfEverySizeArriveWholeWhereverTheRingWraps) {
+  for (const uint32_t spare : {0u, 8u}) {
+    LetterRing ring(13, {.start = 0xffffff00, .spare = spare});
+    for (uint32_t n = 0; n < 900; ++n) {
+      const std::string text = TextOf(n, n);
+      ASSERT_EQ(Send(ring, n, text), LetterRing::Published::kYes);
+      ExpectLetter(ring, n, text);
+    }
+  }
+}
+
+TEST(Ring, ALongRecordTakesNeighboursAndIsLostIfTheyAreInUse) {
+  LetterRing ring(4, {.spare = 0});
+  const std::string two = TextOf(1, Slot<Letter>::kFirst + 1);
+  const std::string four = TextOf(2, Slot<Letter>::kFirst + 3 * Slot<Letter>::kNext);
+  EXPECT_EQ(Send(ring, 1, two), LetterRing::Published::kYes);
+  EXPECT_EQ(Send(ring, 2, four), LetterRing::Published::kLost);
+  EXPECT_EQ(Send(ring, 3, two), LetterRing::Published::kYes);
+  ExpectLetter(ring, 1, two);
+  ExpectLetter(ring, 3, two);
+  EXPECT_EQ(Send(ring, 4, four), LetterRing::Published::kYes);
+  ExpectLetter(ring, 4, four);
+}
+
+TEST(Ring, ARunIsTakenWholeOrLostWholeWithNumbersInOrder) {
+  IntRing ring(4, {.spare = 0});
+  const auto run = [&](int first) {
+    return ring.PublishRun(std::array<uint32_t, 3>{}, [&](size_t i, int& slot, SlotText<int>&) {
+      slot = first + static_cast<int>(i);
+    });
+  };
+  EXPECT_EQ(run(1), Published::kYes);
+  EXPECT_EQ(run(4), Published::kLost);
+  EXPECT_EQ(Put(ring, 7), Published::kYes);
+  for (const int expected : {1, 2, 3, 7}) {
+    const auto taken = ring.Take();
+    ASSERT_NE(taken.record, nullptr);
+    EXPECT_EQ(*taken.record, expected);
+    EXPECT_EQ(taken.number, static_cast<uint64_t>(expected));
+    EXPECT_EQ(taken.lost, expected == 7 ? 3u : 0u);
+    ring.Done();
+  }
+}
+
+TEST(Ring, ABlindClaimAfterTheCloseIsVoid) {
+  IntRing ring(1024);
+  EXPECT_EQ(Put(ring, 1), Published::kYes);
+  ring.Close();
+  EXPECT_EQ(Put(ring, 2), Published::kClosed);
+  EXPECT_FALSE(ring.Exhausted());
+  EXPECT_EQ(*ring.Take().record, 1);
+  ring.Done();
+  EXPECT_EQ(ring.Take().record, nullptr);
+  EXPECT_TRUE(ring.Exhausted());
+  EXPECT_EQ(ring.TakeTrailingLosses(), 0u);
+}
+
+TEST(Ring, BlindClaimsAreExactOnceTheRingFillsUp) {
+  IntRing ring(1024);
+  for (int lap = 0; lap < 3; ++lap) {
+    for (int i = 0; i < 1024; ++i) ASSERT_EQ(Put(ring, i), Published::kYes) << i;
+    ASSERT_EQ(Put(ring, 0), Published::kLost);
+    for (int i = 0; i < 1024; ++i) {
+      ASSERT_EQ(*ring.Take().record, i);
+      ring.Done();
+    }
+    EXPECT_EQ(ring.TakeTrailingLosses(), 1u);
   }
 }
 
@@ -217,16 +323,11 @@ struct Totals {
 void PublishMany(Ring<Record>& ring, EventCount& events, uint64_t publisher, uint64_t count,
                  Totals& totals) {
   for (uint64_t n = 1; n <= count; ++n) {
-    switch (ring.Publish([&](Record& record) { record.Fill(publisher, n); })) {
-      case Ring<Record>::Published::kYesAndWake:
-        events.Notify();
-        [[fallthrough]];
-      case Ring<Record>::Published::kYes:
-        totals.taken.fetch_add(1);
-        break;
-      default:
-        totals.lost.fetch_add(1);
-    }
+    using R = Ring<Record>;
+    const auto published = ring.Publish([&](Record& record) { record.Fill(publisher, n); });
+    if (R::OwesWakeUp(published)) events.Notify();
+    const bool taken = published == R::Published::kYes || published == R::Published::kYesAndWake;
+    (taken ? totals.taken : totals.lost).fetch_add(1);
   }
 }
 
@@ -234,10 +335,10 @@ void PublishMany(Ring<Record>& ring, EventCount& events, uint64_t publisher, uin
 // order, gaps == losses, all accounted for.
 TEST(Ring, GapsAreLossesUnderThreadsThatOverrunIt) {
   const uint64_t seed = AnnouncedSeed();
-  for (const size_t capacity : {1u, 2u, 3u, 64u}) {
+  for (const size_t capacity : {1u, 2u, 3u, 64u, 1024u}) {  // from 64 on: blind claims too
     constexpr uint64_t kEach = 30'000;
     constexpr size_t kPublishers = 3;
-    Ring<Record> ring(capacity, /*start=*/0xffffffff - 5000);
+    Ring<Record> ring(capacity, {.start = 0xffffffff - 5000});
     EventCount events;
     Totals totals;
     std::vector<std::thread> publishers;

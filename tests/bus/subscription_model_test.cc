@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <memory>
 #include <utility>
 
@@ -51,6 +52,11 @@ struct Subscribed {
     subscription = std::make_shared<Subscription<Record>>("s", capacity, std::move(owned));
     EXPECT_TRUE(subscription->Move(Subscription<Record>::kIdle, Subscription<Record>::kOpen));
   }
+  // Offers a record that stays.
+  Subscription<Record>::Offered Offer(uint64_t n) {
+    return subscription->Offer(records.emplace_back(Record{.sequence = n}));
+  }
+  std::deque<Record> records;
   std::shared_ptr<Subscription<Record>> subscription;
   BookSink* sink = nullptr;
 };
@@ -64,7 +70,9 @@ TEST(SpscQueueModel, EveryPushedValueIsPoppedOnceAndInOrder) {
     model.Spawn("producer", [&] {
       for (int tries = 0; tries < 8; ++tries) {
         if (queue.TryPush(pushed + 1)) ++pushed;
+        if (model.random().Percent(50)) queue.Publish();
       }
+      queue.Publish();
       over.store(true);
     });
     model.Spawn("consumer", [&] {
@@ -94,7 +102,7 @@ TEST(SubscriptionModel, CloseDeliversWhatWasTaken) {
     uint64_t taken = 0;
     model.Spawn("fan-out", [&] {
       for (uint64_t n = 1; n <= 4; ++n) {
-        taken += s.subscription->Offer({.sequence = n}) == Subscription<Record>::Offered::kTaken;
+        taken += s.Offer(n) == Subscription<Record>::Offered::kTaken;
         s.subscription->Flush();
         const SubscriptionCounts c = s.subscription->Counts();
         EXPECT_EQ(c.offered, c.delivered + c.dropped + c.queued);
@@ -118,7 +126,7 @@ TEST(SubscriptionModel, AbandonedAtAnyMomentTheThreadEndsAndTheCountsAddUp) {
     Subscribed s(2);
     model.Spawn("fan-out", [&] {
       for (uint64_t n = 1; n <= 4; ++n) {
-        static_cast<void>(s.subscription->Offer({.sequence = n}));
+        static_cast<void>(s.Offer(n));
         s.subscription->Flush();
       }
     });
@@ -144,11 +152,11 @@ class BookHooks final : public FanOutHooks<Record> {
     lost += record.lost;
     reports += record.refusal;
   }
-  Record MakeLag(uint64_t count) noexcept override { return {.lost = count}; }
-  Record MakeRefusal(const Subscription<Record>&, Subscription<Record>::Offered,
-                     uint64_t) noexcept override {
+  Report<Record> MakeLag(uint64_t count) noexcept override { return {{.lost = count}}; }
+  Report<Record> MakeRefusal(const Subscription<Record>&, Subscription<Record>::Offered,
+                             uint64_t) noexcept override {
     ++reports_made;
-    return {.refusal = true};
+    return {{.refusal = true}};
   }
   bool IsDiagnostic(const Record& record) const noexcept override {
     return record.refusal || record.lost > 0;

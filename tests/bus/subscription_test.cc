@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -15,7 +16,9 @@ using testing::Gate;
 using Offered = Subscription<TestRecord>::Offered;
 
 Offered Offer(Subscription<TestRecord>& subscription, int value) {
-  const Offered offered = subscription.Offer({.sequence = 1, .value = value});
+  // It keeps the address only, and a subscription may outlive its test.
+  static auto* const records = new std::deque<TestRecord>();
+  const Offered offered = subscription.Offer(records->emplace_back(TestRecord{1, value}));
   subscription.Flush();
   return offered;
 }

@@ -31,9 +31,10 @@ TEST(ContractRules, D13_PublishingAllocatesNothingHoweverLongTheTexts) {
   const uint64_t before = AllocationsOfThisThread();
   // More than the bus holds: also an event that finds no room costs nothing.
   for (uint32_t i = 0; i < 5000; ++i) {
-    runtime.publisher().Emit(EventKind::kTaskFailed, runtime.clock().Now(), [&](Event& event) {
-      event.WithId(TaskId(i + 1, i)).WithTask(name).WithReason(reason).WithAttempt(i);
-    });
+    runtime.publisher().Emit(
+        EventKind::kTaskFailed, runtime.clock().Now(), [&](internal::EventDraft& event) {
+          event.WithId(TaskId(i + 1, i)).WithTask(name).WithReason(reason).WithAttempt(i);
+        });
   }
   EXPECT_EQ(AllocationsOfThisThread() - before, 0u);
 }

@@ -49,7 +49,7 @@ TEST(ContractBus, S033_AForgedTerminalEventRemovesNothing) {
   ASSERT_TRUE(body.Inside());
   for (const EventKind kind :
        {EventKind::kTaskStopped, EventKind::kActorDead, EventKind::kTaskRemoved}) {
-    inside.Publish(kind, [&](Event& e) { e.WithId(task->id).WithTask("name"); });
+    inside.Publish(kind, [&](internal::EventDraft& e) { e.WithId(task->id).WithTask("name"); });
   }
   inside.Flush();
   EXPECT_EQ(inside.handle.List().size(), 1u);

@@ -24,7 +24,9 @@ inline void Flush(const SupervisorHandle& handle, Recorder& recorder) {
 }
 
 // An event about nothing, and one that stops a RelayStop.
-inline Event& AsMark(Event& event, uint64_t n) { return event.WithSlot("mark").WithCount(n); }
+inline internal::EventDraft& AsMark(internal::EventDraft& event, uint64_t n) {
+  return event.WithSlot("mark").WithCount(n);
+}
 inline constexpr EventKind kMark = EventKind::kControllerSlotTransition;
 inline Recorder::Match IsMark(uint64_t n) {
   return [=](const Event& e) { return e.slot() == "mark" && e.count() == n; };
@@ -90,14 +92,14 @@ class Inside {
     runtime().publisher().Emit(kind, clock->Now(), fill);
   }
   void Mark(uint64_t n) {
-    Publish(kMark, [=](Event& e) { AsMark(e, n); });
+    Publish(kMark, [=](internal::EventDraft& e) { AsMark(e, n); });
   }
   void Mark(uint64_t first, uint64_t last) {
     for (uint64_t n = first; n <= last; ++n) Mark(n);
   }
   // The fan-out thread stands still after this, at an event that it holds.
   [[nodiscard]] bool HoldRelay() {
-    Publish(kMark, [](Event& e) { e.WithSlot("stop"); });
+    Publish(kMark, [](internal::EventDraft& e) { e.WithSlot("stop"); });
     return relay_.Held();
   }
   void LetRelayGo() const { relay_.LetGo(); }

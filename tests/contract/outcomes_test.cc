@@ -48,7 +48,7 @@ TEST(ContractOutcomes, S113_OutcomesComeNotFromEvents) {
   internal::Runtime& runtime = internal::RuntimeAccess::Of(*harness.supervisor);
   for (const EventKind kind :
        {EventKind::kActorDead, EventKind::kActorExhausted, EventKind::kTaskRemoved}) {
-    runtime.publisher().Emit(kind, harness.clock->Now(), [&](Event& event) {
+    runtime.publisher().Emit(kind, harness.clock->Now(), [&](internal::EventDraft& event) {
       event.WithId(task->id).WithTask("real").WithOutcomeKind(OutcomeKind::kFatal);
     });
   }

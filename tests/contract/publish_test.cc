@@ -31,7 +31,8 @@ TEST(ContractBus, S029_PublishDropsTheEventWhenNobodyListens) {
   internal::Runtime& runtime = internal::RuntimeAccess::Of(*supervisor);
   const auto publish = [&](uint64_t count) {
     for (uint64_t n = 0; n < count; ++n) {
-      runtime.publisher().Emit(kMark, config.clock->Now(), [=](Event& e) { AsMark(e, n); });
+      runtime.publisher().Emit(kMark, config.clock->Now(),
+                               [=](internal::EventDraft& e) { AsMark(e, n); });
     }
   };
   publish(100);
@@ -57,8 +58,9 @@ uint64_t AllocationsOf(Inside& inside, int count) {
   const std::string reason(kMaxReasonLength, 'r');
   const uint64_t before = AllocationsOfThisThread();
   for (int i = 0; i < count; ++i) {
-    inside.runtime().publisher().Emit(EventKind::kTaskFailed, inside.clock->Now(),
-                                      [&](Event& e) { e.WithTask(name).WithReason(reason); });
+    inside.runtime().publisher().Emit(
+        EventKind::kTaskFailed, inside.clock->Now(),
+        [&](internal::EventDraft& e) { e.WithTask(name).WithReason(reason); });
   }
   return AllocationsOfThisThread() - before;
 }

@@ -76,10 +76,8 @@ TEST(ContractBus, S034_TheRelayDrainsTheTailOfAClosedBusOverALagGap) {
   hooks.on_observe = relay.Hook();
   internal::SubscriberSet set(config, hooks, [] { return std::vector<TaskId>(); });
   const auto publish = [&](uint64_t n) {
-    set.bus().Publish([=](Event& slot) {
-      slot = Event(kMark);
-      n == 0 ? slot.WithSlot("stop") : AsMark(slot, n);
-    });
+    internal::EventDraft draft(kMark);
+    internal::PublishRun(set.bus(), n == 0 ? draft.WithSlot("stop") : AsMark(draft, n));
   };
   set.bus().Start();
   publish(0);

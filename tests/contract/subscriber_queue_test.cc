@@ -100,25 +100,22 @@ TEST(ContractSubscribers, S130_AFullQueueDropsTheNewEventForThatOneOnly) {
   ASSERT_TRUE(slow->Inside());
   inside.Mark(2, 7);  // 2 finds room beside 1, 3 to 7 do not
   const auto is_report = Recorder::Is(EventKind::kSubscriberOverflow, "slow");
-  const auto first = inside.recorder->Await(is_report);
-  ASSERT_TRUE(first.has_value()) << "told at once";
-  EXPECT_EQ(first->reason(), "full");
-  EXPECT_EQ(first->count(), 1u);
   ASSERT_TRUE(inside.recorder->Await(IsMark(7))) << "others got it";
   inside.Flush();
-  EXPECT_EQ(inside.StatsOf("slow").dropped, 5u);
+  EXPECT_EQ(inside.StatsOf("slow").dropped, 5u) << "to be seen at any time";
+  EXPECT_EQ(inside.recorder->Count(is_report), 0u) << "the episode goes on";
 
   slow->LetGo();
   ASSERT_TRUE(Eventually([&] { return slow->Events().size() == 2; }));
   inside.Mark(8);  // taken: the episode is over
-  const auto rest = inside.recorder->Await(is_report, 2);
-  ASSERT_TRUE(rest.has_value());
-  EXPECT_EQ(rest->reason(), "full");
-  EXPECT_EQ(rest->count(), 4u);
+  const auto report = inside.recorder->Await(is_report);
+  ASSERT_TRUE(report.has_value());
+  EXPECT_EQ(report->reason(), "full");
+  EXPECT_EQ(report->count(), 5u);
   ASSERT_TRUE(inside.supervisor().Shutdown().ok());
   EXPECT_THAT(Marks(slow->Events()), ElementsAre(1, 2, 8)) << "the oldest were kept";
   EXPECT_EQ(Marks(inside.recorder->Events()), Range(1, 8));
-  EXPECT_EQ(inside.recorder->Count(is_report), 2u);
+  EXPECT_EQ(inside.recorder->Count(is_report), 1u) << "one for the episode";
 }
 
 // The sum of the losses reported for a subscriber so far.
@@ -138,9 +135,9 @@ TEST(ContractSubscribers, S130_AnEpisodeThatNeverEndsIsReportedAtTheClose) {
   inside.Mark(1, 11);
   ASSERT_TRUE(slow->Inside());
   inside.Flush();
-  EXPECT_EQ(ReportedFor(*inside.recorder, "slow"), 1u);
+  EXPECT_EQ(ReportedFor(*inside.recorder, "slow"), 0u);
   inside.handle.RequestShutdown();
-  EXPECT_TRUE(Eventually([&] { return ReportedFor(*inside.recorder, "slow") >= 10; }));
+  EXPECT_TRUE(Eventually([&] { return ReportedFor(*inside.recorder, "slow") == 10; }));
   slow->LetGo();
   ASSERT_TRUE(inside.handle.Shutdown().ok());
   EXPECT_EQ(ReportedFor(*inside.recorder, "slow"), 10u);
@@ -155,7 +152,6 @@ TEST(ContractSubscribers, S131_ADeadWorkerIsReportedAsClosed) {
   subscriptions[1]->Abandon();
   ASSERT_TRUE(Eventually([&] { return subscriptions[1]->Done(); }));
   inside.Mark(1, 5);
-  ASSERT_TRUE(inside.recorder->Await(Recorder::Is(EventKind::kSubscriberOverflow, "dead")));
   ASSERT_TRUE(inside.supervisor().Shutdown().ok());
   for (const Event& report :
        inside.recorder->Events(Recorder::Is(EventKind::kSubscriberOverflow, "dead"))) {

@@ -26,10 +26,8 @@ struct Subscribed {
     config.subscribers = {recorder};
   }
   void Publish(internal::SubscriberSet& set, uint64_t n) {
-    set.bus().Publish([=](Event& slot) {
-      slot = Event(kMark);
-      AsMark(slot, n);
-    });
+    internal::EventDraft draft(kMark);
+    internal::PublishRun(set.bus(), AsMark(draft, n));
   }
   SupervisorConfig config;
   internal::Hooks hooks;

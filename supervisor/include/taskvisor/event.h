@@ -15,6 +15,10 @@
 #include "taskvisor/task_outcome.h"
 
 namespace taskvisor {
+namespace internal {
+class EventDraft;
+struct EventRecord;
+}  // namespace internal
 
 // What happened. Braces: the fields that are set besides sequence, at and kind.
 enum class EventKind : uint8_t {
@@ -41,6 +45,13 @@ enum class EventKind : uint8_t {
   kControllerSlotTransition,  // {slot, reason}
 };
 inline constexpr int kEventKindCount = 21;
+
+// One of the library's own reports (overflow, panic, runtime failure): losing one, or
+// failing while handling one, is never reported again.
+[[nodiscard]] constexpr bool IsInternalDiagnostic(EventKind kind) {
+  return kind == EventKind::kSubscriberOverflow || kind == EventKind::kSubscriberPanicked ||
+         kind == EventKind::kRuntimeFailure;
+}
 
 // "task_add_requested", ...: the name in snake case. Never changes.
 [[nodiscard]] std::string_view Label(EventKind kind);
@@ -139,12 +150,7 @@ class Event {
   // SubscriberOverflow: how many records. GraceExceeded: how many tasks are stuck.
   [[nodiscard]] std::optional<uint64_t> count() const { return Optional(kCount, count_); }
 
-  // One of the library's own reports (overflow, panic, runtime failure): losing one, or
-  // failing while handling one, is never reported again.
-  [[nodiscard]] bool IsInternalDiagnostic() const {
-    return kind_ == EventKind::kSubscriberOverflow || kind_ == EventKind::kSubscriberPanicked ||
-           kind_ == EventKind::kRuntimeFailure;
-  }
+  [[nodiscard]] bool IsInternalDiagnostic() const { return taskvisor::IsInternalDiagnostic(kind_); }
 
   // One line of text: "#12 task_failed task=flaky id=3 attempt=1 ... reason=not yet".
   [[nodiscard]] std::string ToString() const;
@@ -174,6 +180,9 @@ class Event {
   Event& WithCount(uint64_t n) { return count_ = n, Set(kCount); }
 
  private:
+  friend class internal::EventDraft;
+  friend struct internal::EventRecord;
+
   enum Field : uint32_t {
     kId,
     kAttempt,

@@ -1,0 +1,154 @@
+#ifndef TASKVISOR_BENCH_PEERS_H_
+#define TASKVISOR_BENCH_PEERS_H_
+
+#include <benchmark/benchmark.h>
+#include <tbb/concurrent_queue.h>
+
+#include <atomic>
+#include <boost/lockfree/queue.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "bench/bus_fixture.h"
+#include "bench/harness.h"
+#include "bench/record.h"
+#include "sched/ready_queue.h"  // moodycamel: the one file that includes it
+
+namespace taskvisor::bench {
+
+// What a publish is measured against, behind two calls:
+//   Publish(value)  timed, from any thread
+//   Drain()         not timed, when nobody publishes; returns how many came through whole
+
+// The least that one global order costs: every event takes a number. Moves no record.
+class FetchAdd {
+ public:
+  static constexpr uint64_t kEventsPerCall = 1;
+
+  void Publish(uint64_t) {
+    benchmark::DoNotOptimize(number_.fetch_add(1, std::memory_order_acq_rel));
+  }
+  uint64_t Drain() { return number_.exchange(0, std::memory_order_acq_rel); }
+
+ private:
+  alignas(kLine) std::atomic<uint64_t> number_{0};
+};
+
+// The least that moving a record costs: 64 bytes into a array as long as the ring, no number. One
+// producer only.
+class LineCopy {
+ public:
+  static constexpr uint64_t kEventsPerCall = 1;
+
+  void Publish(uint64_t value) {
+    Line& line = lines_[next_++ % lines_.size()];
+    Fill(line.record, value);
+    line.number = value;
+    benchmark::DoNotOptimize(&line);
+    benchmark::ClobberMemory();
+  }
+  uint64_t Drain() {
+    uint64_t whole = 0;
+    for (; drained_ != next_; ++drained_) {
+      whole += IsWhole(lines_[drained_ % lines_.size()].record) ? 1 : 0;
+    }
+    return whole;
+  }
+
+ private:
+  struct alignas(kLine) Line {
+    Record record;
+    uint64_t number;
+  };
+  std::vector<Line> lines_{kRingCapacity + 64};
+  size_t next_ = 0;
+  size_t drained_ = 0;
+};
+
+// Queues with one global order.
+
+class TbbQueue {
+ public:
+  static constexpr uint64_t kEventsPerCall = 1;
+
+  void Publish(uint64_t value) { queue_.push(MakeRecord(value)); }
+  uint64_t Drain() {
+    uint64_t whole = 0;
+    for (Record record; queue_.try_pop(record);) whole += IsWhole(record) ? 1 : 0;
+    return whole;
+  }
+
+ private:
+  tbb::concurrent_queue<Record> queue_;
+};
+
+class BoostQueue {
+ public:
+  static constexpr uint64_t kEventsPerCall = 1;
+
+  // All nodes are there before the first push, as our slots are.
+  void Publish(uint64_t value) {
+    while (!queue_.bounded_push(MakeRecord(value))) {
+    }
+  }
+  uint64_t Drain() {
+    uint64_t whole = 0;
+    queue_.consume_all([&](const Record& record) { whole += IsWhole(record) ? 1 : 0; });
+    return whole;
+  }
+
+ private:
+  boost::lockfree::queue<Record, boost::lockfree::fixed_sized<true>> queue_{kRoundEvents + 64};
+};
+
+class MutexVector {
+ public:
+  static constexpr uint64_t kEventsPerCall = 1;
+
+  MutexVector() {
+    filling_.reserve(kRoundEvents);
+    draining_.reserve(kRoundEvents);
+  }
+
+  void Publish(uint64_t value) {
+    std::lock_guard lock(mutex_);
+    filling_.push_back(MakeRecord(value));
+  }
+  uint64_t Drain() {
+    {
+      std::lock_guard lock(mutex_);
+      filling_.swap(draining_);
+    }
+    uint64_t whole = 0;
+    for (const Record& record : draining_) whole += IsWhole(record) ? 1 : 0;
+    draining_.clear();
+    return whole;
+  }
+
+ private:
+  alignas(kLine) std::mutex mutex_;
+  std::vector<Record> filling_;
+  std::vector<Record> draining_;
+};
+
+// For information: keeps an order per producer, and none between them.
+class MoodycamelQueue {
+ public:
+  static constexpr uint64_t kEventsPerCall = 1;
+
+  void Publish(uint64_t value) { queue_.enqueue(MakeRecord(value)); }
+  uint64_t Drain() {
+    uint64_t whole = 0;
+    for (Record record; queue_.try_dequeue(record);) whole += IsWhole(record) ? 1 : 0;
+    return whole;
+  }
+
+ private:
+  moodycamel::ConcurrentQueue<Record> queue_;
+};
+
+}  // namespace taskvisor::bench
+
+#endif  // TASKVISOR_BENCH_PEERS_H_

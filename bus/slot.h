@@ -1,0 +1,107 @@
+#ifndef TASKVISOR_BUS_SLOT_H_
+#define TASKVISOR_BUS_SLOT_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <type_traits>
+
+#include "sched/atomic.h"
+
+namespace taskvisor::internal {
+
+// Bytes of text behind a record: its member `text_size`, or none if it has no such member.
+template <class T>
+size_t TextSizeOf(const T& record) {
+  if constexpr (requires { record.text_size; }) {
+    return record.text_size;
+  } else {
+    return 0;
+  }
+}
+
+// Slot<T>
+//
+// Two cache lines of a ring: a stamp, a record, and as much text as fits behind it. Longer
+// text goes on in the slots that follow, all of each but its stamp: those are claimed
+// together with the first one, and never looked at for a stamp.
+template <class T>
+struct alignas(kCacheLine) Slot {
+  static_assert(std::is_trivially_copyable_v<T>);
+  static constexpr size_t kSize = 2 * kCacheLine;
+  static constexpr size_t kStamps = 2 * sizeof(uint32_t);
+  static_assert(kStamps + sizeof(T) < kSize && alignof(T) <= kStamps);
+  static constexpr size_t kFirst = kSize - kStamps - sizeof(T);  // text in the first slot
+  static constexpr size_t kNext = kSize - kStamps;               // and in each further one
+
+  // How many slots a record with so much text takes.
+  static constexpr uint32_t SpanOf(size_t text_size) {
+    if (text_size <= kFirst) return 1;
+    return 1 + static_cast<uint32_t>((text_size - kFirst + kNext - 1) / kNext);
+  }
+
+  Atomic<uint32_t> stamp{0};
+  uint32_t lost_before = 0;  // `lost` when this slot was claimed
+  T record;
+  char text[kFirst];
+};
+
+// SlotText<T>
+//
+// The text of the record at `position`, over as many slots as it takes: write it with
+// Append, or read it with CopyTo, from its beginning.
+template <class T>
+class SlotText {
+ public:
+  SlotText(Slot<T>* slots, uint32_t mask, uint32_t position)
+      : slots_(slots),
+        mask_(mask),
+        position_(position),
+        at_(slots[position & mask].text),
+        room_(Slot<T>::kFirst) {}
+
+  void Append(std::string_view text) {
+    ForParts(text.size(), [&](char* part, size_t size) {
+      std::memcpy(part, text.data(), size);
+      text.remove_prefix(size);
+    });
+  }
+
+  void CopyTo(char* to, size_t size) {
+    ForParts(size, [&](const char* part, size_t part_size) {
+      std::memcpy(to, part, part_size);
+      to += part_size;
+    });
+  }
+
+ private:
+  template <class Use>
+  void ForParts(size_t size, Use use) {
+    while (size > 0) {
+      if (room_ == 0) NextSlot();
+      const size_t part = std::min(size, room_);
+      use(at_, part);
+      at_ += part;
+      room_ -= part;
+      size -= part;
+    }
+  }
+
+  void NextSlot() {
+    Slot<T>& slot = slots_[++position_ & mask_];
+    at_ = reinterpret_cast<char*>(&slot) + Slot<T>::kStamps;
+    room_ = Slot<T>::kNext;
+  }
+
+  Slot<T>* const slots_;
+  const uint32_t mask_;
+  uint32_t position_;
+  char* at_;
+  size_t room_;
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_BUS_SLOT_H_

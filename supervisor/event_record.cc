@@ -1,0 +1,85 @@
+#include "supervisor/event_record.h"
+
+#include <cstring>
+
+#include "taskvisor/task_result.h"
+#include "taskvisor/task_spec.h"
+
+namespace taskvisor::internal {
+
+EventDraft& EventDraft::WithTask(std::string_view task) {
+  name_ = task.substr(0, kMaxNameLength);
+  return *this;
+}
+
+EventDraft& EventDraft::WithReason(std::string_view reason) {
+  reason_ = reason.substr(0, kMaxReasonLength);
+  return *this;
+}
+
+EventDraft& EventDraft::Number(Event::Field f, int64_t value) {
+  const uint32_t below = present_ & kNumbers & ((1u << f) - 1);
+  const auto at = static_cast<size_t>(std::popcount(below));
+  if ((present_ & 1u << f) == 0) {
+    for (size_t i = count(); i > at; --i) numbers_[i] = numbers_[i - 1];
+  }
+  numbers_[at] = static_cast<uint64_t>(value);
+  return Set(f);
+}
+
+void EventRecord::ReadTo(Event& event) const {
+  event.sequence = sequence;
+  event.at_ = at;
+  event.id_ = id;
+  event.slot_ = slot;
+  event.attempt_ = attempt;
+  event.exit_code_ = exit_code;
+  event.present_ = present & ~EventDraft::kAnonymous;
+  event.kind_ = kind;
+  event.outcome_kind_ = outcome_kind;
+  event.rejection_kind_ = rejection_kind;
+  event.cause_ = cause;
+  event.backoff_source_ = backoff_source;
+  const auto* text = reinterpret_cast<const char*>(this + 1);
+  const char* const end = text + text_size;
+  uint64_t value = number;
+  for (uint32_t left = present & EventDraft::kNumbers; left != 0;) {
+    ReadNumber(event, left & -left, value);
+    left &= left - 1;
+    if (left == 0) break;
+    std::memcpy(&value, text, sizeof(value));
+    text += sizeof(value);
+  }
+  event.WithReason({text + name_size, static_cast<size_t>(end - text) - name_size});
+  if ((present & EventDraft::kAnonymous) != 0) {
+    event.WithTask(TaskId(id, slot).ToString());
+  } else {
+    event.WithTask({text, name_size});
+  }
+}
+
+void EventRecord::ReadNumber(Event& event, uint32_t field, uint64_t value) const {
+  const auto ns = static_cast<int64_t>(value);
+  switch (field) {
+    case 1u << Event::kParent:
+      event.parent_ = value;
+      return;
+    case 1u << Event::kDuration:
+      event.duration_ = ns;
+      return;
+    case 1u << Event::kDelay:
+      event.delay_ = ns;
+      return;
+    case 1u << Event::kTimeout:
+    case 1u << Event::kGrace:
+      event.timeout_ = ns;
+      return;
+    case 1u << Event::kOverrun:
+      event.overrun_ = ns;
+      return;
+    default:
+      event.count_ = value;
+  }
+}
+
+}  // namespace taskvisor::internal
