@@ -37,7 +37,7 @@ enum class EventKind : uint8_t {
   kShutdownRequested,         // {reason} by a call or a signal
   kAllStoppedWithinGrace,     // verdict of a shutdown
   kGraceExceeded,             // verdict: {grace, stuck, reason: their names}
-  kSubscriberOverflow,        // {task = subscriber, reason, lost}
+  kSubscriberOverflow,        // {task = subscriber, reason, count}
   kSubscriberPanicked,        // {task = subscriber, reason}
   kRuntimeFailure,            // {task = component, reason}
   kControllerSubmitted,       // {slot, id, reason}

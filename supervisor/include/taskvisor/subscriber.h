@@ -15,7 +15,9 @@ namespace taskvisor {
 // Receives events on a thread of its own, one at a time, in the order of their
 // sequence; between subscribers there is no order. A callback may block: it delays
 // nobody but itself, and while its queue is full new events are dropped for it alone,
-// counted, and reported as SubscriberOverflow{reason "full"}.
+// counted, and reported as SubscriberOverflow{reason "full", count}: once per episode,
+// when it takes an event again or at the end. Events of kinds outside Interests() cost it
+// nothing.
 //
 // An exception out of OnEvent becomes SubscriberPanicked; the next event follows.
 //
