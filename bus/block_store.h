@@ -7,7 +7,6 @@
 #include <deque>
 #include <memory>
 #include <new>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -34,10 +33,11 @@ class BlockStore {
   explicit BlockStore(size_t users) : users_(users) { blocks_.push_back(MakeBlock(kBlock)); }
 
   // Room for `bytes`, aligned for any record; the same room again until Keep(). past(user,
-  // mark) says whether the user is done with everything up to the mark.
+  // mark) says whether the user is done with everything up to the mark. Null if all blocks
+  // are in use and there is no memory for another.
   template <class Past>
   [[nodiscard]] char* Reserve(size_t bytes, Past past) {
-    if (blocks_.back().size - used_ < bytes) OpenBlock(bytes, past);
+    if (blocks_.back().size - used_ < bytes && !OpenBlock(bytes, past)) return nullptr;
     return blocks_.back().memory.get() + used_;
   }
 
@@ -64,15 +64,15 @@ class BlockStore {
   }
 
   template <class Past>
-  void OpenBlock(size_t bytes, Past past) {
+  bool OpenBlock(size_t bytes, Past past) {
     used_ = 0;
-    while (!Reuse(bytes, past)) {
-      try {
-        blocks_.push_back(MakeBlock(std::max(bytes, kBlock)));
-        return;
-      } catch (const std::bad_alloc&) {
-        std::this_thread::yield();  // what is queued will be handed over, and be free
-      }
+    if (Reuse(bytes, past)) return true;
+    try {
+      blocks_.push_back(MakeBlock(std::max(bytes, kBlock)));
+      return true;
+    } catch (const std::bad_alloc&) {
+      used_ = blocks_.back().size;  // in use: look again the next time
+      return false;
     }
   }
 

@@ -226,11 +226,21 @@ class Bus {
       return subscriptions_[i]->HandedOver(mark);
     };
     char* const room = store_->Reserve(bytes, handed_over);
+    if (room == nullptr) return RefuseForAll(record);
     T* const stored = new (room) T(record);
     stored->sequence = number;
     if (text_size > 0) copy_text(room + sizeof(T));
     hooks_.Observe(*stored);
     if (OfferToAll(*stored)) store_->Keep(bytes);
+  }
+
+  // No memory: nobody gets it, and each loss is counted and told.
+  void RefuseForAll(const T& record) {
+    const bool diagnostic = hooks_.IsDiagnostic(record);
+    for (size_t i = 0; i < subscriptions_.size(); ++i) {
+      const auto refused = subscriptions_[i]->Refuse(record);
+      if (refused == Subscription<T>::Offered::kFull && !diagnostic) NoteRefusal(i, refused);
+    }
   }
 
   bool OfferToAll(const T& record) {

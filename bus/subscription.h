@@ -85,6 +85,13 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
     return queue_.TryPush(&record) ? Offered::kTaken : Drop(Offered::kFull);
   }
 
+  // Counts a record as if the queue were full.
+  Offered Refuse(const T& record) {
+    if (!sink_->Wants(record)) return Offered::kUnwanted;
+    offered_.store(offered_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    return Drop(Offered::kFull);
+  }
+
   // Hands over all that was taken since the last, with one wake-up.
   void Flush() {
     if (queue_.Publish()) events_.Notify();
