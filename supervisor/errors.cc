@@ -1,12 +1,11 @@
 #include "taskvisor/errors.h"
 
-#include <algorithm>
-#include <charconv>
 #include <string_view>
 #include <utility>
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "supervisor/payload.h"
 #include "supervisor/status.h"
 #include "supervisor/text.h"
 
@@ -15,43 +14,6 @@ namespace {
 
 constexpr char kLabelUrl[] = "taskvisor/label";
 constexpr char kGraceUrl[] = "taskvisor/grace_exceeded";
-
-// The payload of GraceExceeded, readable where a status is printed: decimal numbers,
-// each with a space behind it, and texts as "<size>:<bytes> ".
-class Writer {
- public:
-  template <class T>
-  void Number(T value) {
-    absl::StrAppend(&bytes_, value, " ");
-  }
-  void Text(const std::string& text) { absl::StrAppend(&bytes_, text.size(), ":", text, " "); }
-  std::string Take() { return std::move(bytes_); }
-
- private:
-  std::string bytes_;
-};
-
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : rest_(bytes) {}
-  template <class T>
-  T Number() {
-    T value{};
-    const auto end = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value).ptr;
-    Skip(static_cast<size_t>(end - rest_.data()) + 1);
-    return value;
-  }
-  std::string Text() {
-    const auto size = Number<size_t>();
-    std::string text(rest_.substr(0, size));
-    Skip(size + 1);
-    return text;
-  }
-
- private:
-  void Skip(size_t count) { rest_.remove_prefix(std::min(count, rest_.size())); }
-  std::string_view rest_;
-};
 
 }  // namespace
 
@@ -62,7 +24,7 @@ std::string ErrorLabel(const absl::Status& status) {
 
 absl::Status GraceExceeded::ToStatus() const {
   std::string names;
-  Writer writer;
+  internal::PayloadWriter writer;
   writer.Number(grace.count());
   writer.Number(stuck.size());
   for (const StuckTask& task : stuck) {
@@ -74,6 +36,7 @@ absl::Status GraceExceeded::ToStatus() const {
     writer.Number(task.running_for.count());
     writer.Number(task.thread);
     writer.Text(task.stack);
+    writer.Events(task.last_events);
   }
   absl::Status status = internal::Error(
       absl::StatusCode::kDeadlineExceeded, "runtime_grace_exceeded",
@@ -87,7 +50,7 @@ std::optional<GraceExceeded> GraceExceeded::From(const absl::Status& status) {
   const auto payload = status.GetPayload(kGraceUrl);
   if (!payload.has_value()) return std::nullopt;
   const std::string bytes(*payload);
-  Reader reader(bytes);
+  internal::PayloadReader reader(bytes);
   GraceExceeded exceeded;
   exceeded.grace = Duration(reader.Number<Duration::rep>());
   const auto count = reader.Number<size_t>();
@@ -100,6 +63,7 @@ std::optional<GraceExceeded> GraceExceeded::From(const absl::Status& status) {
     task.running_for = Duration(reader.Number<Duration::rep>());
     task.thread = reader.Number<int32_t>();
     task.stack = reader.Text();
+    task.last_events = reader.Events(kMaxLastEvents);
     exceeded.stuck.push_back(std::move(task));
   }
   return exceeded;

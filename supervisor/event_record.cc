@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "supervisor/line_buffer.h"
 #include "taskvisor/task_result.h"
 #include "taskvisor/task_spec.h"
 
@@ -52,7 +53,8 @@ void EventRecord::ReadTo(Event& event) const {
   }
   event.WithReason({text + name_size, static_cast<size_t>(end - text) - name_size});
   if ((present & EventDraft::kAnonymous) != 0) {
-    event.WithTask(TaskId(id, slot).ToString());
+    // As TaskId::ToString, but without memory: a signal handler may be reading.
+    event.WithTask(LineBuffer().Text("task-").Decimal(id).view());
   } else {
     event.WithTask({text, name_size});
   }

@@ -39,7 +39,7 @@ struct EventRecord {
   CancelCause cause;
   BackoffSource backoff_source;
 
-  // The event that this record, with its text behind it, stands for.
+  // The event that this record, with its text behind it, stands for. Async-signal-safe.
   void ReadTo(Event& event) const;
 
  private:

@@ -86,11 +86,12 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   Shutdown shutdown_;
 };
 
-// For tests: a supervisor with hooks, and the inside of one.
+// A supervisor with hooks, for tests, and the inside of one.
 class RuntimeAccess {
  public:
   static absl::StatusOr<Supervisor> Create(SupervisorConfig config, Hooks hooks);
   static Runtime& Of(Supervisor& supervisor) { return *supervisor.runtime_; }
+  static Runtime& Of(const SupervisorHandle& handle) { return *handle.runtime_; }
 };
 
 }  // namespace taskvisor::internal

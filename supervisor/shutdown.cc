@@ -127,6 +127,7 @@ void Shutdown::RunPhases() {
   });
   Phase("subscribers", [this] {
     runtime_.subscribers().Close(runtime_.clock(), runtime_.config().subscriber_drain);
+    AttachLastEvents();
   });
   Phase("timers", [this] { runtime_.timers().Stop(); });
 }
@@ -234,6 +235,14 @@ void Shutdown::HandleStuck() {
     gate.WatchEmpty();
     return gate.members() == 0;
   });
+}
+
+void Shutdown::AttachLastEvents() {
+  if (exceeded_.stuck.empty()) return;
+  std::vector<TaskId> ids;
+  for (const StuckTask& task : exceeded_.stuck) ids.push_back(task.id);
+  auto last = runtime_.subscribers().recorder()->Of(ids, kMaxLastEvents);
+  for (size_t i = 0; i < ids.size(); ++i) exceeded_.stuck[i].last_events = std::move(last[i]);
 }
 
 }  // namespace taskvisor::internal

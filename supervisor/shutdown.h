@@ -35,7 +35,8 @@ class Runtime;
 //   verdict      AllStoppedWithinGrace or GraceExceeded
 //   on_stuck     wait or terminate, if so configured
 //   pool         joined, if nobody is stuck
-//   subscribers  relay drained, subscribers closed, within their deadline
+//   subscribers  relay drained, subscribers closed, within their deadline; the last
+//                events of who is stuck: now all of them are recorded
 //   timers       stopped
 class Shutdown {
  public:
@@ -73,6 +74,7 @@ class Shutdown {
   void AbandonRest();
   void Verdict();
   void HandleStuck();
+  void AttachLastEvents();
   [[nodiscard]] absl::Status Result() const;
 
   Runtime& runtime_;

@@ -118,6 +118,7 @@ SubscriberSet::SubscriberSet(const SupervisorConfig& config, const Hooks& hooks,
     : hooks_(hooks),
       clock_(*config.clock),
       live_(std::move(live)),
+      recorder_(std::make_shared<FlightRecorder>(config.flight_recorder_events)),
       back_channel_(std::make_shared<BackChannel>()),
       bus_(config.bus_capacity, Subscribe(config, done_, back_channel_), *this) {
   std::lock_guard lock(back_channel_->mutex);
@@ -155,6 +156,7 @@ bool SubscriberSet::Close(Clock& clock, Duration drain) {
 }
 
 void SubscriberSet::Observe(const EventRecord& record) noexcept {
+  recorder_->Record(record);
   try {
     record.ReadTo(seen_);
     if (hooks_.on_observe) hooks_.on_observe(seen_);

@@ -9,6 +9,7 @@
 #include "bus/bus.h"
 #include "supervisor/alive.h"
 #include "supervisor/event_record.h"
+#include "supervisor/flight_recorder.h"
 #include "supervisor/hooks.h"
 #include "taskvisor/subscriber.h"
 #include "taskvisor/supervisor_config.h"
@@ -17,8 +18,8 @@ namespace taskvisor::internal {
 
 // SubscriberSet
 //
-// Where the bus meets the users' subscribers: the alive tracker first, then each
-// subscriber's queue; exceptions, overflow and lag turned into events.
+// Where the bus meets the users' subscribers: the flight recorder and the alive tracker
+// first, then each subscriber's queue; exceptions, overflow and lag turned into events.
 class SubscriberSet final : public FanOutHooks<EventRecord> {
  public:
   // `live` lists the registered ids, to reconcile the tracker after lag.
@@ -27,6 +28,8 @@ class SubscriberSet final : public FanOutHooks<EventRecord> {
 
   [[nodiscard]] Bus<EventRecord>& bus() { return bus_; }
   [[nodiscard]] const AliveTracker& alive() const { return alive_; }
+  // Its own owner: a crash dump may hold it for longer than this.
+  [[nodiscard]] const std::shared_ptr<FlightRecorder>& recorder() const { return recorder_; }
   [[nodiscard]] std::vector<SubscriberStats> Stats() const;
 
   // Ends the bus in order: fan-out drained and joined, then all subscribers together
@@ -50,6 +53,7 @@ class SubscriberSet final : public FanOutHooks<EventRecord> {
   const Hooks& hooks_;
   Clock& clock_;
   const std::function<std::vector<TaskId>()> live_;
+  const std::shared_ptr<FlightRecorder> recorder_;
   AliveTracker alive_;
   Event seen_;  // the fan-out thread's, to read records into
   // The fan-out thread's: events were lost since the tracker was reconciled. Done when

@@ -38,6 +38,8 @@ const SupervisorConfig& Supervisor::config() const { return runtime_->config(); 
 
 absl::Status Supervisor::Shutdown() { return Serve().Shutdown(); }
 
+void Supervisor::DumpRecent(int fd) const noexcept { runtime_->subscribers().recorder()->Dump(fd); }
+
 std::optional<ShutdownTrigger> Supervisor::shutdown_trigger() const {
   return runtime_->shutdown().trigger();
 }
@@ -115,6 +117,10 @@ std::vector<std::string> SupervisorHandle::AliveSnapshot() const {
 
 bool SupervisorHandle::IsAlive(std::string_view name) const {
   return runtime_->subscribers().alive().IsAlive(name);
+}
+
+void SupervisorHandle::DumpRecent(int fd) const noexcept {
+  runtime_->subscribers().recorder()->Dump(fd);
 }
 
 SupervisorStats SupervisorHandle::Stats() const {

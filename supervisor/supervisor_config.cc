@@ -10,6 +10,7 @@ namespace {
 // than 64 cores (it then gives 4 for each).
 constexpr size_t kMaxWorkers = 256;
 constexpr size_t kMaxSlots = size_t{1} << 24;
+constexpr size_t kMaxRecorded = 65536;
 
 using internal::InvalidConfig;
 
@@ -46,6 +47,7 @@ absl::Status SupervisorConfig::Validate() const {
       InRange("max_concurrent", max_concurrent.value_or(1), 1, size_t{1} << 31),
       InRange("max_tasks", max_tasks, 1, kMaxSlots),
       InRange("bus_capacity", bus_capacity, 1, kMaxSlots),
+      InRange("flight_recorder_events", flight_recorder_events, 0, kMaxRecorded),
       CheckDefaults(task_defaults),
   };
   for (const absl::Status& check : checks) {

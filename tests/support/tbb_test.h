@@ -3,15 +3,9 @@
 
 #include <gtest/gtest.h>
 
-namespace taskvisor::testing {
+#include "tests/support/sanitizers.h"
 
-#if defined(__SANITIZE_THREAD__)
-inline constexpr bool kThreadSanitizer = true;
-#elif defined(__has_feature)
-inline constexpr bool kThreadSanitizer = __has_feature(thread_sanitizer);
-#else
-inline constexpr bool kThreadSanitizer = false;
-#endif
+namespace taskvisor::testing {
 
 // For tests whose bodies use TBB themselves. ThreadSanitizer cannot judge them: libtbb is
 // not instrumented, so it does not see how a stolen step comes to its thread, and reports

@@ -1,6 +1,7 @@
 #ifndef TASKVISOR_ERRORS_H_
 #define TASKVISOR_ERRORS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -8,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "taskvisor/clock.h"
+#include "taskvisor/event.h"
 #include "taskvisor/task_id.h"
 
 namespace taskvisor {
@@ -20,14 +22,19 @@ namespace taskvisor {
 //                         backoff_*                          see BackoffPolicy::Make
 //   kAlreadyExists        runtime_task_already_exists        the name is taken
 //   kResourceExhausted    runtime_command_queue_full         max_tasks registered
+//                         crash_dump_table_full              see InstallCrashDump
 //   kUnavailable          runtime_shutting_down              shut down, or about to be
 //   kFailedPrecondition   runtime_already_running            Run was used up
 //                         runtime_would_deadlock             a blocking call on a worker
 //                         runtime_signal_setup_failed        Run could not install handlers
+//                         crash_dump_setup_failed            see InstallCrashDump
 //   kDeadlineExceeded     runtime_task_termination_timeout   the task did not stop in time
 //                         runtime_grace_exceeded             see GraceExceeded
 //                         runtime_wait_timeout               WaitFor, DrainedFor
 [[nodiscard]] std::string ErrorLabel(const absl::Status& status);
+
+// How many events a StuckTask carries at most.
+inline constexpr size_t kMaxLastEvents = 8;
 
 // One task whose body did not return within grace.
 struct StuckTask {
@@ -37,8 +44,15 @@ struct StuckTask {
   Duration running_for{};  // the attempt, when grace passed
   int32_t thread = 0;      // kernel thread id of the body
   std::string stack;       // reserved: empty
+  // The task's last ones, oldest first, as far as the flight recorder still had them: best
+  // effort, with long texts cut.
+  std::vector<Event> last_events = {};
 
-  friend bool operator==(const StuckTask&, const StuckTask&) = default;
+  // Without last_events: they tell about the task, and are not what it is known by.
+  friend bool operator==(const StuckTask& a, const StuckTask& b) {
+    return a.id == b.id && a.name == b.name && a.attempt == b.attempt &&
+           a.running_for == b.running_for && a.thread == b.thread && a.stack == b.stack;
+  }
 };
 
 // GraceExceeded

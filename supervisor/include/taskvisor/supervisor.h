@@ -110,6 +110,11 @@ class SupervisorHandle {
   [[nodiscard]] std::vector<std::string> AliveSnapshot() const;
   [[nodiscard]] bool IsAlive(std::string_view name) const;
 
+  // Writes the last events (SupervisorConfig::flight_recorder_events) to `fd`, a line
+  // each, oldest first; the last ones published may not have arrived yet. Also after the
+  // shutdown. Async-signal-safe as long as this handle is alive. See InstallCrashDump.
+  void DumpRecent(int fd) const noexcept;
+
   [[nodiscard]] SupervisorStats Stats() const;
   [[nodiscard]] std::vector<taskvisor::SubscriberStats> SubscriberStats() const;
 
@@ -128,6 +133,7 @@ class SupervisorHandle {
   [[nodiscard]] std::optional<ShutdownTrigger> shutdown_trigger() const;
 
  private:
+  friend class internal::RuntimeAccess;
   friend class Supervisor;
   explicit SupervisorHandle(std::shared_ptr<internal::Runtime> runtime)
       : runtime_(std::move(runtime)) {}
@@ -185,6 +191,7 @@ class Supervisor {
 
   // See SupervisorHandle.
   absl::Status Shutdown();
+  void DumpRecent(int fd) const noexcept;
   [[nodiscard]] std::optional<ShutdownTrigger> shutdown_trigger() const;
 
  private:

@@ -60,8 +60,13 @@ struct SupervisorConfig {
   // Registered tasks at once. Add waits for room, TryAdd does not. In [1, 16777216].
   size_t max_tasks = size_t{1} << 20;
 
-  // Events between publishers and the fan-out. In [1, 16777216]. About 640 bytes each.
+  // Events between publishers and the fan-out. In [1, 16777216]. 128 to 256 bytes each; one
+  // with more than 64 bytes of name and reason takes further places.
   size_t bus_capacity = 1024;
+
+  // The last events, kept in memory for DumpRecent and GraceExceeded. In [0, 65536]; 0 =
+  // none. 256 bytes each.
+  size_t flight_recorder_events = 256;
 
   OnStuck on_stuck = OnStuck::kLeak;
 
