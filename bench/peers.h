@@ -67,6 +67,14 @@ class LineCopy {
   size_t drained_ = 0;
 };
 
+// Takes records one by one, while take(Record&) finds one; how many were whole.
+template <class Take>
+uint64_t CountWhole(Take take) {
+  uint64_t whole = 0;
+  for (Record record; take(record);) whole += IsWhole(record) ? 1 : 0;
+  return whole;
+}
+
 // Queues with one global order.
 
 class TbbQueue {
@@ -75,9 +83,7 @@ class TbbQueue {
 
   void Publish(uint64_t value) { queue_.push(MakeRecord(value)); }
   uint64_t Drain() {
-    uint64_t whole = 0;
-    for (Record record; queue_.try_pop(record);) whole += IsWhole(record) ? 1 : 0;
-    return whole;
+    return CountWhole([this](Record& record) { return queue_.try_pop(record); });
   }
 
  private:
@@ -140,9 +146,7 @@ class MoodycamelQueue {
 
   void Publish(uint64_t value) { queue_.enqueue(MakeRecord(value)); }
   uint64_t Drain() {
-    uint64_t whole = 0;
-    for (Record record; queue_.try_dequeue(record);) whole += IsWhole(record) ? 1 : 0;
-    return whole;
+    return CountWhole([this](Record& record) { return queue_.try_dequeue(record); });
   }
 
  private:
