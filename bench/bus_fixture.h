@@ -17,12 +17,11 @@ namespace taskvisor::bench {
 
 // The only file of bench/ that knows the interface of Ring, Bus and Subscription.
 
-// Together with the ring's 64 spare slots a power of two. A round of kRoundEvents is less
-// than half of it, so the ring is never near full.
-inline constexpr size_t kRingCapacity = 16384 - 64;
+// Of each producer; a whole round of one producer fits.
+inline constexpr size_t kRingCapacity = 8192;
 // A multiple of 3 * 4: runs of 3 by 4 producers come out even.
 inline constexpr uint64_t kRoundEvents = 7680;
-static_assert(kRoundEvents < kRingCapacity / 2);
+static_assert(kRoundEvents < kRingCapacity);
 
 // --- a ring whose reader is idle while publishers are timed ----------------------------
 

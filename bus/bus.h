@@ -76,8 +76,9 @@ class Bus {
  public:
   using Subscriptions = std::vector<std::shared_ptr<Subscription<T>>>;
 
-  Bus(size_t capacity, Subscriptions subscriptions, FanOutHooks<T>& hooks)
-      : ring_(capacity),
+  Bus(size_t capacity, Subscriptions subscriptions, FanOutHooks<T>& hooks,
+      typename Ring<T>::Options options = {})
+      : ring_(capacity, options),
         subscriptions_(std::move(subscriptions)),
         refusals_(subscriptions_.size()),
         store_(std::make_shared<BlockStore>(subscriptions_.size())),
@@ -113,7 +114,7 @@ class Bus {
       slot = report.record;
       text.Append(report.text);
     };
-    return ring_.PublishAsReader(size, write) != Ring<T>::Published::kClosed;
+    return ring_.PublishRun(size, write) != Ring<T>::Published::kClosed;
   }
 
   // Nothing more is taken; the fan-out passes on what it has, closes the subscriptions
@@ -188,8 +189,7 @@ class Bus {
       SendReports();
       ++count;
     }
-    // Not without need: the word is what publishers contend for.
-    if (ring_.Careful() || ring_.closed()) count += TellTrailingLosses();
+    if (ring_.MissesSome()) count += TellTrailingLosses();
     HandOver(count);
     return count;
   }
@@ -317,8 +317,8 @@ class Bus {
     const auto since = steady_clock::now();
     while (ring_.AtHole()) {
       if (ring_.closed() && steady_clock::now() - since > kHoleLimit) {
-        ring_.SkipHole();
-        Lag(1, ring_.number());
+        const uint64_t missing = ring_.SkipHoles();
+        Lag(missing, ring_.number());
         return;
       }
       const EventCount::Key key = events_.PrepareWait();

@@ -24,17 +24,24 @@ size_t TextSizeOf(const T& record) {
 
 // Slot<T>
 //
-// Two cache lines of a ring: a stamp, a record, and as much text as fits behind it. Longer
-// text goes on in the slots that follow, all of each but its stamp: those are claimed
-// together with the first one, and never looked at for a stamp.
+// Two cache lines of a lane: a stamp, a record, and as much text as fits behind it. Longer
+// text goes on in the slots that follow, all of each but its stamp: those are never looked
+// at for a stamp. A short record writes to the first line only.
+//
+//   stamp:  | ticket : 63 | lossy : 1 |     0: never written
+//     lossy   the lane lost records just before this one: `lost_before` says how many ever
 template <class T>
 struct alignas(kCacheLine) Slot {
   static_assert(std::is_trivially_copyable_v<T>);
   static constexpr size_t kSize = 2 * kCacheLine;
-  static constexpr size_t kStamps = 2 * sizeof(uint32_t);
-  static_assert(kStamps + sizeof(T) < kSize && alignof(T) <= kStamps);
-  static constexpr size_t kFirst = kSize - kStamps - sizeof(T);  // text in the first slot
-  static constexpr size_t kNext = kSize - kStamps;               // and in each further one
+  static constexpr size_t kStamp = sizeof(uint64_t);
+  static constexpr size_t kLost = sizeof(uint64_t);
+  static_assert(kStamp + sizeof(T) + kLost < kSize && alignof(T) <= kStamp);
+  static constexpr size_t kFirst = kSize - kStamp - sizeof(T) - kLost;  // text in the first slot
+  static constexpr size_t kNext = kSize - kStamp;                       // and in each further one
+
+  static constexpr uint64_t kLossy = 1;
+  static constexpr int kTicketShift = 1;
 
   // How many slots a record with so much text takes.
   static constexpr uint32_t SpanOf(size_t text_size) {
@@ -42,10 +49,10 @@ struct alignas(kCacheLine) Slot {
     return 1 + static_cast<uint32_t>((text_size - kFirst + kNext - 1) / kNext);
   }
 
-  Atomic<uint32_t> stamp{0};
-  uint32_t lost_before = 0;  // `lost` when this slot was claimed
+  Atomic<uint64_t> stamp{0};
   T record;
   char text[kFirst];
+  char lost_before[kLost];  // a uint64_t, written only if the stamp says so
 };
 
 // SlotText<T>
@@ -91,7 +98,7 @@ class SlotText {
 
   void NextSlot() {
     Slot<T>& slot = slots_[++position_ & mask_];
-    at_ = reinterpret_cast<char*>(&slot) + Slot<T>::kStamps;
+    at_ = reinterpret_cast<char*>(&slot) + Slot<T>::kStamp;
     room_ = Slot<T>::kNext;
   }
 

@@ -1,6 +1,7 @@
 #ifndef TASKVISOR_SUPERVISOR_HOOKS_H_
 #define TASKVISOR_SUPERVISOR_HOOKS_H_
 
+#include <cstdint>
 #include <functional>
 #include <string_view>
 
@@ -18,6 +19,9 @@ struct Hooks {
   std::function<void(std::string_view phase)> on_shutdown_phase;
   // Instead of installing signal handlers.
   std::function<absl::Status()> signal_setup;
+  // As if so many threads, those that publish first, were all that the bus has lanes for.
+  // 0: the bus's own limit.
+  uint32_t bus_threads = 0;
 };
 
 }  // namespace taskvisor::internal

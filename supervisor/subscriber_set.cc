@@ -120,7 +120,9 @@ SubscriberSet::SubscriberSet(const SupervisorConfig& config, const Hooks& hooks,
       live_(std::move(live)),
       recorder_(std::make_shared<FlightRecorder>(config.flight_recorder_events)),
       back_channel_(std::make_shared<BackChannel>()),
-      bus_(config.bus_capacity, Subscribe(config, done_, back_channel_), *this) {
+      bus_(config.bus_capacity, Subscribe(config, done_, back_channel_), *this,
+           hooks.bus_threads == 0 ? Ring<EventRecord>::Options()
+                                  : Ring<EventRecord>::Options{.max_threads = hooks.bus_threads}) {
   std::lock_guard lock(back_channel_->mutex);
   back_channel_->bus = &bus_;
   back_channel_->clock = &clock_;

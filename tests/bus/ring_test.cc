@@ -111,7 +111,7 @@ TEST(Ring, TrailingLossesAreToldOnceAndUseUpNumbers) {
 
 TEST(Ring, PositionsWrapAroundTwoToTheThirtyTwo) {
   for (const size_t capacity : {1u, 2u, 3u, 8u}) {
-    IntRing ring(capacity, {.start = 0xfffffff0, .spare = 0});
+    IntRing ring(capacity, {.start = 0xfffffff0, .min_slots = 1});
     uint64_t number = 0;
     for (int i = 0; i < 100; ++i) {
       ASSERT_EQ(Put(ring, i), Published::kYes) << i;
@@ -164,9 +164,9 @@ void ExpectLetter(LetterRing& ring, uint32_t n, const std::string& text) {
   ring.Done(text.size());
 }
 
-TEST(Ring, TextsOfEverySizeArriveWholeWhereverTheRingWraps) {
-  for (const uint32_t spare : {0u, 8u}) {
-    LetterRing ring(13, {.start = 0xffffff00, .spare = spare});
+TEST(Ring, TextsOfEverySizeArriveWholeWhereverTheLaneWraps) {
+  for (const uint32_t min_slots : {1u, 64u}) {
+    LetterRing ring(13, {.start = 0xffffff00, .min_slots = min_slots});
     for (uint32_t n = 0; n < 900; ++n) {
       const std::string text = TextOf(n, n);
       ASSERT_EQ(Send(ring, n, text), LetterRing::Published::kYes);
@@ -176,7 +176,7 @@ TEST(Ring, TextsOfEverySizeArriveWholeWhereverTheRingWraps) {
 }
 
 TEST(Ring, ALongRecordTakesNeighboursAndIsLostIfTheyAreInUse) {
-  LetterRing ring(4, {.spare = 0});
+  LetterRing ring(4, {.min_slots = 1});
   const std::string two = TextOf(1, Slot<Letter>::kFirst + 1);
   const std::string four = TextOf(2, Slot<Letter>::kFirst + 3 * Slot<Letter>::kNext);
   EXPECT_EQ(Send(ring, 1, two), LetterRing::Published::kYes);
@@ -189,7 +189,7 @@ TEST(Ring, ALongRecordTakesNeighboursAndIsLostIfTheyAreInUse) {
 }
 
 TEST(Ring, ARunIsTakenWholeOrLostWholeWithNumbersInOrder) {
-  IntRing ring(4, {.spare = 0});
+  IntRing ring(4, {.min_slots = 1});
   const auto run = [&](int first) {
     return ring.PublishRun(std::array<uint32_t, 3>{}, [&](size_t i, int& slot, SlotText<int>&) {
       slot = first + static_cast<int>(i);
@@ -208,7 +208,7 @@ TEST(Ring, ARunIsTakenWholeOrLostWholeWithNumbersInOrder) {
   }
 }
 
-TEST(Ring, ABlindClaimAfterTheCloseIsVoid) {
+TEST(Ring, ATicketDrawnAfterTheCloseIsVoid) {
   IntRing ring(1024);
   EXPECT_EQ(Put(ring, 1), Published::kYes);
   ring.Close();
@@ -221,7 +221,7 @@ TEST(Ring, ABlindClaimAfterTheCloseIsVoid) {
   EXPECT_EQ(ring.TakeTrailingLosses(), 0u);
 }
 
-TEST(Ring, BlindClaimsAreExactOnceTheRingFillsUp) {
+TEST(Ring, EverySlotIsUsedLapAfterLap) {
   IntRing ring(1024);
   for (int lap = 0; lap < 3; ++lap) {
     for (int i = 0; i < 1024; ++i) ASSERT_EQ(Put(ring, i), Published::kYes) << i;
@@ -288,31 +288,100 @@ TEST(Ring, ClosedOverLossesItIsExhaustedOnlyWhenTheyAreTold) {
   EXPECT_TRUE(ring.Exhausted());
 }
 
-// The reader's side of the hole is played while a publisher stands in its fill.
-TEST(Ring, APublisherBetweenClaimAndStampIsAHoleThatCanBeGivenUpAfterTheClose) {
+Published PutAs(IntRing& ring, uint32_t thread, int value) {
+  return ring.PublishRunAs(thread, std::array<uint32_t, 1>{},
+                           [=](size_t, int& slot, SlotText<int>&) { slot = value; });
+}
+
+// The reader's side is played while a publisher stands in its fill.
+TEST(Ring, APublisherBetweenTicketAndStampHoldsUpNobodyAndIsGivenUpAfterTheClose) {
   IntRing ring(2);
   EXPECT_FALSE(ring.AtHole());
   ring.Publish([&](int& slot) {
-    EXPECT_TRUE(ring.AtHole());
     EXPECT_EQ(ring.Take().record, nullptr);
+    EXPECT_TRUE(ring.AtHole());
     EXPECT_FALSE(ring.TrySleep()) << "its publisher would not wake the reader";
-    EXPECT_EQ(Put(ring, 2), Published::kYes) << "another publisher is not held up";
-    EXPECT_EQ(ring.Take().record, nullptr) << "read past the hole";
-    EXPECT_EQ(Put(ring, 3), Published::kLost) << "until the ring is full";
+    for (const int value : {2, 3}) EXPECT_EQ(PutAs(ring, 7, value), Published::kYes);
+    EXPECT_EQ(PutAs(ring, 7, 4), Published::kLost) << "its own lane is full";
+    EXPECT_FALSE(ring.AtHole());
+    for (const uint64_t number : {1u, 2u}) {
+      const auto taken = ring.Take();
+      ASSERT_NE(taken.record, nullptr) << "held up by somebody else's hole";
+      EXPECT_EQ(taken.number, number);
+      ring.Done();
+    }
+    EXPECT_EQ(ring.TakeTrailingLosses(), 1u);
+    EXPECT_TRUE(ring.AtHole());
     ring.Close();
     EXPECT_FALSE(ring.Exhausted());
-    ring.SkipHole();
-    EXPECT_EQ(ring.number(), 1u);
+    EXPECT_EQ(ring.SkipHoles(), 1u);
     EXPECT_FALSE(ring.AtHole());
-    const auto taken = ring.Take();
-    EXPECT_EQ(*taken.record, 2);
-    EXPECT_EQ(taken.number, 2u);
-    ring.Done();
-    EXPECT_EQ(ring.TakeTrailingLosses(), 1u);
+    EXPECT_TRUE(ring.Exhausted());
     slot = 1;  // late, where nobody looks
   });
   EXPECT_TRUE(ring.Exhausted());
-  EXPECT_EQ(ring.number(), 3u);
+  EXPECT_EQ(ring.number(), 4u);
+}
+
+TEST(Ring, LanesAreMergedInTheOrderOfTheTickets) {
+  const uint64_t seed = AnnouncedSeed();
+  Random random(seed);
+  IntRing ring(64, {.start = 0xfffffff0});
+  int next = 0;
+  for (int round = 0; round < 300; ++round) {
+    const int first = next;
+    for (uint64_t n = random.Below(40); n > 0; --n) {
+      ASSERT_EQ(PutAs(ring, static_cast<uint32_t>(random.Below(5)), next++), Published::kYes);
+    }
+    for (int i = first; i < next; ++i) {
+      const auto taken = ring.Take();
+      ASSERT_NE(taken.record, nullptr);
+      ASSERT_EQ(*taken.record, i);
+      ASSERT_EQ(taken.number, static_cast<uint64_t>(i) + 1);
+      ring.Done();
+    }
+    ASSERT_EQ(ring.Take().record, nullptr);
+  }
+}
+
+TEST(Ring, OneLaneFullLosesNothingOfAnother) {
+  IntRing ring(2);
+  for (int i = 0; i < 5; ++i) PutAs(ring, 0, i);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(PutAs(ring, 1, i), Published::kYes);
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_NE(ring.Take().record, nullptr);
+    ring.Done();
+  }
+  EXPECT_EQ(ring.TakeTrailingLosses(), 3u);
+  EXPECT_TRUE(ring.TrySleep());
+}
+
+TEST(Ring, AThreadWithoutALaneLosesItsRecordsAndTheyAreCounted) {
+  IntRing ring(4);
+  EXPECT_TRUE(ring.TrySleep());
+  EXPECT_EQ(PutAs(ring, ThreadNumbers::kNone, 1), Published::kLostAndWake);
+  EXPECT_EQ(PutAs(ring, ThreadNumbers::kNone, 2), Published::kLost);
+  EXPECT_FALSE(ring.TrySleep());
+  EXPECT_FALSE(ring.AtHole());
+  EXPECT_EQ(ring.Take().record, nullptr);
+  EXPECT_EQ(ring.TakeTrailingLosses(), 2u);
+  EXPECT_EQ(ring.number(), 2u);
+  EXPECT_TRUE(ring.TrySleep());
+}
+
+// One lane is enough for threads that come one after another, also for unread records.
+TEST(Ring, AThreadThatEndsLeavesItsLaneToTheNext) {
+  IntRing ring(16);
+  for (int i = 0; i < 16; ++i)
+    std::thread([&] { EXPECT_EQ(Put(ring, i), Published::kYes); }).join();
+  std::thread([&] { EXPECT_EQ(Put(ring, 16), Published::kLost); }).join();
+  for (int i = 0; i < 16; ++i) {
+    const auto taken = ring.Take();
+    ASSERT_NE(taken.record, nullptr);
+    EXPECT_EQ(*taken.record, i);
+    ring.Done();
+  }
+  EXPECT_EQ(ring.TakeTrailingLosses(), 1u);
 }
 
 struct Totals {
@@ -335,7 +404,7 @@ void PublishMany(Ring<Record>& ring, EventCount& events, uint64_t publisher, uin
 // order, gaps == losses, all accounted for.
 TEST(Ring, GapsAreLossesUnderThreadsThatOverrunIt) {
   const uint64_t seed = AnnouncedSeed();
-  for (const size_t capacity : {1u, 2u, 3u, 64u, 1024u}) {  // from 64 on: blind claims too
+  for (const size_t capacity : {1u, 2u, 3u, 64u, 1024u}) {
     constexpr uint64_t kEach = 30'000;
     constexpr size_t kPublishers = 3;
     Ring<Record> ring(capacity, {.start = 0xffffffff - 5000});

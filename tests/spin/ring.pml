@@ -1,14 +1,15 @@
-/* The ring of the bus (bus/ring.h): claim, write, stamp, read, shed, sleep, close.
+/* The ring of the bus (bus/ring.h, lane.h, merge.h): room, ticket, write, stamp, merge, shed,
+ * sleep, close.
  *
  * One atomic or d_step block is one atomic operation of the C++ code, named beside it;
  * neighbouring plain accesses of one thread are merged. The event count is one bit here
  * (`notified`: the epoch is no longer the reader's key); fan_out.pml has it in full. A loop
- * around a yield or a nap is a guard, so that to wait for ever is a deadlock.
+ * around a nap is a guard, so that to wait for ever is a deadlock.
  *
  * Variants are files that define something and include this one:
- *   FROZEN   a producer stops for ever between claim and stamp
+ *   FROZEN   a producer stops for ever between ticket and stamp
  *   LATE     after the close the reader may give a slow producer up
- *   REPORT   the reader's own thread publishes too
+ *   REPORT   the reader's own thread publishes too, in a lane of its own
  * Planted bugs: every M_... but M itself.
  */
 #ifndef PRODUCERS
@@ -17,128 +18,243 @@
 #ifndef PUBLISHES
 #define PUBLISHES 2
 #endif
-#ifndef CAP
-#define CAP 2           /* capacity_: unread slots before publishers shed */
-#define PHYS 2          /* slots there are; a power of two */
-#endif
-#ifndef FAST
-#define FAST 2          /* fast_limit_ */
-#endif
-#define M 16            /* positions are counted mod M: 2^32 in C++ */
-#define START 14        /* the counter wraps in every run */
-#define LM 8            /* losses are counted mod LM: 2^30 in C++ */
-#define LSTART 7
-#define TORN 255        /* a record being written */
-#define ID(n) ((_pid + 1) * 4 + n)
-#define FROM_READER(id) ((id) / 4 == PRODUCERS + 1)
-#ifdef SHORT_ONLY
-#define LEN(id) 1
+#ifdef REPORT
+#define LANES 3         /* the last one is the reader's */
 #else
-#define LEN(id) (1 + (((id) / 4 + (id)) & 1))  /* slots of a claim: one or two ... */
+#define LANES 2
 #endif
-#define RECORDS(id) ((id) / 4 == 2 -> LEN(id) : 1)  /* ... a run of records from the second */
-#define SPAN(id) ((id) / 4 == 2 -> 1 : LEN(id))     /* producer, else one long record */
+#define CAP 2           /* capacity_: unread slots of a lane before it sheds */
+#define PHYS 2          /* slots there are in a lane; a power of two */
+#define M 8             /* positions are counted mod M: 2^32 in C++ */
+#define START 7         /* they wrap in every run */
+#define TICKETS 12      /* more than are drawn; they never wrap */
+#define TORN 255        /* a record being written */
+#ifdef SHORT_ONLY
+#define LEN(n) 1
+#else
+#define LEN(n) (1 + ((_pid + (n)) & 1))      /* slots of a claim: one or two ... */
+#endif
+#define RECORDS(n) (_pid == 1 -> LEN(n) : 1) /* ... a run of records from the second producer, */
+#define SPAN(n) (_pid == 1 -> 1 : LEN(n))    /* else one long record */
+#define At(lane, p) ((lane) * PHYS + (p) % PHYS)
 #define Minus(a, b) (((a) + M - (b)) % M)
-#define Slot(p) ((p) % PHYS)
 
-byte claimed = START, lost = LSTART;     /* word_ */
+byte claimed;                            /* word_ */
 bit closed, asleep;
-byte gate_head = START;                  /* gate_ */
-bit gate_careful;
-byte head = START, end_at;               /* head_, end_ */
-bit end_known, skipping;
-byte stamp[PHYS] = M;                    /* slots_; M: no position has this stamp */
-byte rec[PHYS], lost_before[PHYS];
+byte end_at;                             /* end_ */
+bit end_known;
+byte stamp[LANES * PHYS];                /* slots_ of each lane: the ticket; 0: none */
+bit lossy[LANES * PHYS];                 /* a bit of the stamp */
+byte rec[LANES * PHYS], lost_before[LANES * PHYS];
+byte head[LANES] = START, lost[LANES];   /* head_, lost_ */
 bit notified;                            /* events_ */
-byte pos = START, seen = LSTART;         /* position_, lost_seen_: the reader's own */
-/* For the checks only. By position: the event it was given to, the losses just before. */
-byte owner[M], gap[M], done;
+/* The reader's own. */
+byte position[LANES] = START, last[LANES], lost_seen[LANES], accounted, bound;
+/* For the checks only, by ticket: who was stamped before it was drawn; what its lane had lost
+   when it was written; how many slots it takes. */
+short before[TICKETS], stamped, read;
+byte gap[TICKETS], span[TICKETS], done, missing;
 bit frozen;
 
-#define Grant(id) owner[o_claimed] = id; owner[(o_claimed + RECORDS(id) - 1) % M] = id
+inline Notify() { notified = 1 }         /* events_.Notify() */
 
-#include "ring_publish.inc"
+#ifdef M_ROOM_OFF_BY_ONE
+#define Fits(k) (Minus(tail, head_seen) < CAP && Minus(tail, head_seen) + (k) <= PHYS + 1)
+#else
+#define Fits(k) (Minus(tail, head_seen) < CAP && Minus(tail, head_seen) + (k) <= PHYS)
+#endif
+
+inline WriteRecord(lane, n) {
+  ticket++;
+#ifdef M_STAMP_BEFORE_WRITE
+  d_step { stamp[At(lane, tail)] = ticket; lossy[At(lane, tail)] = 0 };
+#endif
+  d_step {                                          /* fill(): in two halves */
+    rec[At(lane, tail)] = TORN;
+    if :: SPAN(n) == 2 -> rec[At(lane, tail + 1)] = TORN :: else fi
+  };
+#ifdef FROZEN
+  if
+  :: _pid != 0
+  :: else ->
+     d_step { frozen = 1; missing = RECORDS(n) };
+end_frozen:
+     false
+  fi;
+#endif
+  d_step {
+    rec[At(lane, tail)] = ticket; span[ticket] = SPAN(n); gap[ticket] = lost[lane];
+    if :: SPAN(n) == 2 -> rec[At(lane, tail + 1)] = ticket :: else fi;
+    lost_before[At(lane, tail)] = lost[lane]
+  };
+#ifndef M_STAMP_BEFORE_WRITE
+  d_step {                                          /* stamp.store(release) */
+    stamp[At(lane, tail)] = ticket; lossy[At(lane, tail)] = lost[lane] != told;
+    told = lost[lane]; stamped = stamped | (1 << ticket)
+  };
+#endif
+  tail = (tail + SPAN(n)) % M
+}
+
+inline Wake() {
+  d_step { was_asleep = asleep; asleep = 0 };       /* word_.fetch_and(~asleep) */
+#ifndef M_CLEAR_WITHOUT_WAKE
+  if :: was_asleep -> Notify() :: else fi
+#endif
+}
+
+inline Publish(lane, n) {
+  if
+  :: Fits(LEN(n))
+  :: else -> head_seen = head[lane]                 /* head_.load(acquire) */
+  fi;
+  room = Fits(LEN(n));
+  d_step {                                          /* word_.fetch_add(records) */
+    ticket = claimed; claim = !closed; was_asleep = asleep;
+    claimed = claimed + RECORDS(n);
+    before[ticket + 1] = stamped; before[ticket + RECORDS(n)] = stamped
+  };
+  if
+  :: claim && room ->
+     WriteRecord(lane, n);
+     if :: RECORDS(n) == 2 -> WriteRecord(lane, n) :: else fi
+  :: claim && !room -> lost[lane] = lost[lane] + RECORDS(n)  /* lost_.store(release) */
+  :: else                                           /* void */
+  fi;
+  if
+#ifdef M_SHED_WITHOUT_WAKE
+  :: claim && room && was_asleep -> Wake()
+#else
+  :: claim && was_asleep -> Wake()                  /* a loss is to be told, too */
+#endif
+  :: else
+  fi;
+  d_step { ticket = 0; claim = 0; room = 0; was_asleep = 0 }  /* for fewer states */
+}
 
 active [PRODUCERS] proctype Producer() {
-  byte n, h, o_claimed, o_lost;
-  bit o_closed, o_asleep, claim, cas, took;
+  byte n, tail = START, head_seen = START, told, ticket;
+  bit room, claim, was_asleep;
   do
-  :: n < PUBLISHES -> Publish(ID(n)); n++
+  :: n < PUBLISHES -> Publish(_pid, n); n++
   :: else -> break
   od;
-  done++
+  done++;
+  d_step { n = 0; tail = 0; head_seen = 0; told = 0 }  /* for fewer states */
 }
 
-#define HasRecord (stamp[Slot(pos)] == (pos + 1) % M)
-#define Exhausted (end_known && pos == end_at && seen == lost)
-#ifdef M_TRAILING_BY_CLAIMED             /* void claims have moved it on */
-#define AtLast (claimed == pos)
+#ifdef M_STALE_STAMP                                 /* what an earlier lap left in the slot */
+#define Next(l) stamp[At(l, position[l])]
 #else
-#define AtLast ((end_known && end_at == pos) || (!end_known && claimed == pos))
+#define Next(l) (stamp[At(l, position[l])] > last[l] -> stamp[At(l, position[l])] : 0)
 #endif
+#define Exhausted (end_known && accounted == end_at)
+
 #ifdef M_SLEEP_WITHOUT_CLAIMED
-#define MaySleep (!closed && lost == seen)
-#elif defined(M_SLEEP_WITHOUT_LOST)
-#define MaySleep (!closed && claimed == pos)
+#define MaySleep (!closed)
 #elif defined(M_SLEEP_WITHOUT_CLOSED)
-#define MaySleep (claimed == pos && lost == seen)
+#define MaySleep (claimed == accounted)
 #else
-#define MaySleep (!closed && claimed == pos && lost == seen)
+#define MaySleep (!closed && claimed == accounted)
 #endif
 
-inline ReadRecord() {
+inline Account(l, up_to) {                          /* at once: the difference to what was told */
+  accounted = accounted + (up_to) - lost_seen[l]; lost_seen[l] = up_to
+}
+
+inline LookAt(l) {                                  /* stamp.load(acquire); Merge::Add */
+#ifdef M_PASS_WITHOUT_BOUND
+  d_step { seen[l] = Next(l) }
+#else
+  d_step { seen[l] = Next(l); if :: seen[l] > bound -> seen[l] = 0 :: else fi }
+#endif
+}
+
+#ifdef REPORT
+#define ForEachLane(Do) Do(0); Do(1); Do(2)
+#define AnyNews (News(0) || News(1) || News(2))
+#define Third(l) seen[l]
+#else
+#define ForEachLane(Do) Do(0); Do(1)
+#define AnyNews (News(0) || News(1))
+#define Third(l) 0
+#endif
+
+inline ReadRecord(l) {
 #ifdef M_HEAD_BEFORE_READ
-  head = (pos + 1) % M;
+  head[l] = (position[l] + span[seen[l]]) % M;
 #endif
   d_step {                                          /* Take */
-    id = rec[Slot(pos)];
-    assert(id != 0 && id == owner[pos]);            /* whole, and in the order of the claims */
-    assert((lost_before[Slot(pos)] + LM - seen) % LM == gap[pos]);  /* the gap in its place */
-    seen = lost_before[Slot(pos)]
+    t = rec[At(l, position[l])];
+    assert(t == seen[l]);                           /* whole, and what was stamped */
+    assert((before[t] & ~read) == 0);               /* R3: nothing that came before is missing */
+    if :: lossy[At(l, position[l])] -> Account(l, lost_before[At(l, position[l])]) :: else fi;
+    assert(lost_seen[l] == gap[t]);                 /* R4: the gap in its place */
+    t = 0
   };
   d_step {                                          /* used in place: still the same */
-    assert(rec[Slot(pos)] == id && (SPAN(id) == 1 || rec[Slot(pos + 1)] == id));
-    owner[pos] = 0; gap[pos] = 0;
-    pos = (pos + SPAN(id)) % M; id = 0
-  }
+    t = seen[l];
+    assert((read & (1 << t)) == 0);
+    assert(rec[At(l, position[l])] == t && (span[t] == 1 || rec[At(l, position[l] + 1)] == t));
+    read = read | (1 << t);
+    last[l] = t; position[l] = (position[l] + span[t]) % M; accounted++;
+    before[t] = 0; gap[t] = 0; span[t] = 0; t = 0   /* for fewer states */
+  };
+  head[l] = position[l]                             /* head_.store(release) */
 }
 
-inline PublishHead() {                              /* head_.store(position_, release) */
-#ifdef M_SKIP_MOVES_HEAD
-  head = pos
+inline Trailing(l) {                                /* Lane::TakeTrailingLosses */
+  t = lost[l];                                      /* lost_.load(acquire) */
+#ifdef M_TRAILING_WITHOUT_LOOK
+  d_step { Account(l, t) };
+#elif defined(M_TRAILING_READ_TWICE)
+  if :: Next(l) == 0 -> d_step { Account(l, lost[l]) } :: else fi;
 #else
-  if :: !skipping -> head = pos :: else fi
+  d_step { if :: Next(l) == 0 -> Account(l, t) :: else fi };
 #endif
+  t = 0
 }
+
+#define News(l) (lost[l] != lost_seen[l] || Next(l) != 0)
+#define Before(a, b) (b == 0 || a < b)
+#define Least(a, b, c) (seen[a] != 0 && Before(seen[a], seen[b]) && Before(seen[a], Third(c)))
 
 active proctype Reader() {
-  byte id, h, o_claimed, o_lost;
-  bit o_closed, o_asleep, claim, cas, took, reports;
+  byte seen[LANES], t;
 #ifdef REPORT
-  reports = 1;
+  byte tail = START, head_seen = START, told, ticket, n;
+  bit room, claim, was_asleep, reports = 1;
 #endif
   do
   :: Exhausted -> break
-  :: !Exhausted && HasRecord ->                     /* stamp.load(acquire) */
-     ReadRecord();
-     if :: reports -> reports = 0; Publish(ID(0)) :: else fi;
-     #ifdef FROZEN
-     PublishHead()
-#else
-     if :: PublishHead() :: skip fi                 /* at once, or at the end of the batch */
+  :: else ->
+#ifdef M_BOUND_AFTER_LANES
+     bound = TICKETS; ForEachLane(LookAt);
 #endif
-  :: !Exhausted && !HasRecord ->
-#ifndef M_HEAD_KEPT_AT_IDLE
-     PublishHead();
+     t = claimed;                                   /* Last: word_.load(acquire) */
+     d_step { bound = (end_known -> end_at : t); t = 0 };  /* end_.load */
+#ifndef M_BOUND_AFTER_LANES
+     if :: bound != accounted -> ForEachLane(LookAt) :: else fi;
 #endif
-     d_step {                                       /* TakeTrailingLosses: word_.load, end_.load */
-       if
-       :: AtLast -> assert((lost + LM - seen) % LM == gap[pos]); gap[pos] = 0; seen = lost
-       :: else
-       fi
-     };
-     notified = 0;                                  /* events_.PrepareWait() */
+     do                                             /* the pass: in the order of the tickets */
+     :: Least(0, 1, 2) -> ReadRecord(0); LookAt(0)
+     :: Least(1, 0, 2) -> ReadRecord(1); LookAt(1)
+#ifdef REPORT
+     :: seen[2] != 0 && Before(seen[2], seen[0]) && Before(seen[2], seen[1]) ->
+        ReadRecord(2); LookAt(2)
+#endif
+     :: else -> break
+     od;
+#ifdef REPORT
+     if :: reports && read != 0 -> reports = 0; Publish(2, n) :: else fi;
+#endif
      if
+     :: bound != accounted -> ForEachLane(Trailing)
+     :: else
+     fi;
+     d_step { notified = 0; bound = 0 };            /* events_.PrepareWait() */
+     if
+     :: Exhausted
      :: d_step { MaySleep -> asleep = 1 };          /* TrySleep: compare-and-swap on word_ */
         notified                                    /* events_.Wait(key) */
      :: else ->                                     /* a hole, or closing: nap, look again */
@@ -146,20 +262,15 @@ active proctype Reader() {
 end_hole:                                           /* its owner may never come */
 #endif
         if
-        :: HasRecord || Exhausted || (AtLast && seen != lost) || MaySleep
+        :: AnyNews || Exhausted || MaySleep
 #ifdef LATE
-        /* Its owner may still write into the slot, so that must never be given out again:
-           from now on head stays where it is. */
-        :: d_step { end_known && pos != end_at && !HasRecord ->
-                    skipping = 1; owner[pos] = 0;
-                    gap[(pos + 1) % M] = gap[(pos + 1) % M] + gap[pos]; gap[pos] = 0;
-                    pos = (pos + 1) % M }
+        :: d_step { end_known && !AnyNews && !Exhausted ->
+                    accounted = end_at }            /* SkipHoles */
 #endif
         fi
      fi
   od;
-  assert(pos == end_at && seen == lost);            /* all that was admitted, nothing after */
-  for (id : 0 .. M - 1) { assert(owner[id] == 0 && gap[id] == 0) }  /* read + lost == published */
+  assert(accounted == end_at)                       /* all that was admitted, nothing after */
 }
 
 inline Close() {
@@ -179,8 +290,7 @@ active proctype Closer() {
   :: true ->                                        /* when nothing moves any more: */
      timeout;                                       /* nobody waits, nothing is left */
      assert(done + frozen == PRODUCERS);
-     assert(!HasRecord);
-     assert(frozen || (claimed == pos && lost == seen));
+     assert(claimed == accounted + missing);        /* but for what a frozen one holds */
      Close()
 #ifndef FROZEN
   :: skip; Close(); Close()                         /* or at any moment */

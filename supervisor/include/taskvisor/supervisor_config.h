@@ -60,8 +60,10 @@ struct SupervisorConfig {
   // Registered tasks at once. Add waits for room, TryAdd does not. In [1, 16777216].
   size_t max_tasks = size_t{1} << 20;
 
-  // Events between publishers and the fan-out. In [1, 16777216]. 128 to 256 bytes each; one
-  // with more than 64 bytes of name and reason takes further places.
+  // Events that a thread may have published and the fan-out not yet taken. In [1, 16777216].
+  // 128 bytes each, for each thread that publishes, taken up as they are used; an event with
+  // more than 56 bytes of name and reason takes further places. Beyond 1024 threads at a
+  // time, what the others publish is lost, and counted.
   size_t bus_capacity = 1024;
 
   // The last events, kept in memory for DumpRecent and GraceExceeded. In [0, 65536]; 0 =

@@ -1,0 +1,177 @@
+#ifndef TASKVISOR_BUS_LANE_H_
+#define TASKVISOR_BUS_LANE_H_
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "bus/slot.h"
+#include "sched/atomic.h"
+#include "sched/prefetch.h"
+#include "sched/zero_pages.h"
+
+namespace taskvisor::internal {
+
+// Lane<T>
+//
+// What one thread publishes and the reader takes: a bounded queue of records with their
+// tickets, in the order of both. One owner at a time, one reader at a time.
+//
+// Position `p` lives in slot p mod slots:
+//   owner    writes the record, then
+//            stamp.store(ticket, release)       pairs with the reader's acquire in Next
+//   reader   uses the record in place, then
+//            head.store(p + span, release)      pairs with the owner's acquire in Look
+// so a record is written only when nobody reads it, and read only when it is whole. A stamp
+// is news if its ticket is above the last one that was taken from this lane: what an
+// earlier lap left in a slot is always below it.
+//
+// Progress: every call is wait-free. Nothing here allocates but the constructor, which
+// takes address space only: a slot takes up memory once it was used.
+template <class T>
+class Lane {
+ public:
+  // `capacity` >= 1: slots that may be in use when a record is admitted. There are at least
+  // `min_slots`, so that a long record fits a short lane. Check `ok` before any other call.
+  Lane(uint32_t capacity, uint32_t min_slots, uint32_t start)
+      : mask_(std::bit_ceil(std::max(capacity, min_slots)) - 1),
+        capacity_(capacity),
+        memory_((size_t{mask_} + 1) * sizeof(Slot<T>)),
+        // Zero bytes are a slot that no ticket was ever stamped on.
+        slots_(static_cast<Slot<T>*>(memory_.data())),
+        tail_(start),
+        head_seen_(start),
+        head_(start),
+        position_(start) {}
+
+  [[nodiscard]] bool ok() const { return slots_ != nullptr; }
+
+  // --- the owner's side ----------------------------------------------------------------
+
+  // Where the owner writes next, looked up before it draws its ticket: what comes after the
+  // drawing are mostly stores.
+  struct Place {
+    Slot<T>* slot;  // null: no room
+    uint32_t tail;
+  };
+  [[nodiscard]] Place Look(uint32_t slots) {
+    if (!Fits(slots)) [[unlikely]] {
+      head_seen_ = head_.load(std::memory_order_acquire);
+      if (!Fits(slots)) return {nullptr, tail_};
+    }
+    PrefetchForWrite(&slots_[(tail_ + kAhead) & mask_]);
+    return {&slots_[tail_ & mask_], tail_};
+  }
+
+  // Writes records with tickets from `ticket` on. REQUIRES: there is room, and no Write or
+  // Lose came after that Look.
+  template <size_t kRun, class Fill>
+  void Write(Place place, uint64_t ticket, const std::array<uint32_t, kRun>& spans, Fill& fill) {
+    uint64_t lossy = lossy_;
+    if (lossy != 0) [[unlikely]]
+      TellLost(*place.slot);
+    for (size_t i = 0; i < kRun; ++i) {
+      SlotText<T> text(slots_, mask_, place.tail);
+      fill(i, place.slot->record, text);
+      place.slot->stamp.store((ticket + i) << Slot<T>::kTicketShift | lossy,
+                              std::memory_order_release);
+      lossy = 0;
+      place.tail += spans[i];
+      if (i + 1 < kRun) place.slot = &slots_[place.tail & mask_];
+    }
+    tail_ = place.tail;
+  }
+
+  void Lose(uint64_t records) {
+    lossy_ = Slot<T>::kLossy;
+    // relaxed: its own. release: who sees the loss sees what was stamped before it.
+    lost_.store(lost_.load(std::memory_order_relaxed) + records, std::memory_order_release);
+  }
+
+  // --- the reader's side ---------------------------------------------------------------
+
+  // The ticket of the next record, 0 if there is none yet.
+  [[nodiscard]] uint64_t Next() const {
+    const uint64_t stamp = slots_[position_ & mask_].stamp.load(std::memory_order_acquire);
+    const uint64_t ticket = stamp >> Slot<T>::kTicketShift;
+    return ticket > last_ ? ticket : 0;
+  }
+
+  // REQUIRES, down to Pass: Next() is not 0.
+  [[nodiscard]] T& record() { return slots_[position_ & mask_].record; }
+
+  // Records lost just before this one; told once.
+  [[nodiscard]] uint64_t TakeLostBefore() {
+    const Slot<T>& slot = slots_[position_ & mask_];
+    if ((slot.stamp.load(std::memory_order_relaxed) & Slot<T>::kLossy) == 0) return 0;
+    uint64_t lost = 0;
+    std::memcpy(&lost, slot.lost_before, sizeof(lost));
+    return Account(lost);
+  }
+
+  void CopyText(char* to, size_t size) const {
+    SlotText<T>(slots_, mask_, position_).CopyTo(to, size);
+  }
+
+  // The record with this ticket is used up.
+  void Pass(uint64_t ticket, uint32_t span) {
+    last_ = ticket;
+    position_ += span;
+    head_.store(position_, std::memory_order_release);
+  }
+
+  // Records lost after all that was taken, with nothing behind them; told once.
+  [[nodiscard]] uint64_t TakeTrailingLosses() {
+    // The losses first, and once: what was stamped before them then shows in Next.
+    const uint64_t lost = lost_.load(std::memory_order_acquire);
+    return Next() == 0 ? Account(lost) : 0;
+  }
+  // Next or TakeTrailingLosses has something to tell.
+  [[nodiscard]] bool HasNews() const {
+    return lost_.load(std::memory_order_acquire) != lost_seen_ || Next() != 0;
+  }
+
+ private:
+  // So many slots ahead of the tail are called for: far enough for a line that the reader
+  // has in its cache to come over meanwhile.
+  static constexpr uint32_t kAhead = 16;
+
+  [[nodiscard]] bool Fits(uint32_t slots) const {
+    const uint32_t used = tail_ - head_seen_;
+    return used < capacity_ && used + slots <= mask_ + 1;
+  }
+
+  void TellLost(Slot<T>& slot) {
+    lossy_ = 0;
+    const uint64_t lost = lost_.load(std::memory_order_relaxed);
+    std::memcpy(slot.lost_before, &lost, sizeof(lost));
+  }
+
+  uint64_t Account(uint64_t lost) {
+    const uint64_t news = lost - lost_seen_;
+    lost_seen_ = lost;
+    return news;
+  }
+
+  const uint32_t mask_;
+  const uint32_t capacity_;
+  const ZeroPages memory_;
+  Slot<T>* const slots_;
+  // The owner's line.
+  alignas(2 * kCacheLine) uint32_t tail_;
+  uint32_t head_seen_;
+  uint64_t lossy_ = 0;        // kLossy: the next record tells of losses
+  Atomic<uint64_t> lost_{0};  // ever; the reader looks when something is missing
+  // The reader's line; the owner looks when it seems full.
+  alignas(2 * kCacheLine) Atomic<uint32_t> head_;
+  uint32_t position_;
+  uint64_t last_ = 0;
+  uint64_t lost_seen_ = 0;
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_BUS_LANE_H_

@@ -1,0 +1,105 @@
+#include "sched/thread_numbers.h"
+
+#include <algorithm>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "sched/index_stack.h"
+
+namespace taskvisor::internal {
+
+// Shared with the threads that hold numbers: they may end later than the object.
+struct ThreadNumbers::Book {
+  explicit Book(uint32_t max_numbers)
+      : max(max_numbers), links(std::make_unique<Atomic<uint32_t>[]>(max_numbers)) {}
+
+  std::optional<uint32_t> Take() {
+    const auto link = [this](uint32_t i) -> Atomic<uint32_t>& { return links[i]; };
+    if (const auto number = free.Pop(link); number.has_value()) return number;
+    const auto fresh = UpdateIf(
+        given, [this](uint32_t n) { return n < max; }, [](uint32_t n) { return n + 1; });
+    return fresh ? std::optional(fresh.seen) : std::nullopt;
+  }
+  void GiveBack(uint32_t number) {
+    // release, in Push: hands on what its holder did; acquire in Pop.
+    free.Push(number, [this](uint32_t i) -> Atomic<uint32_t>& { return links[i]; });
+  }
+
+  const uint32_t max;
+  const std::unique_ptr<Atomic<uint32_t>[]> links;
+  IndexStack free;
+  Atomic<uint32_t> given{0};
+  Atomic<bool> over{false};
+};
+
+// The numbers of one thread.
+class ThreadNumbers::Held {
+ public:
+  ~Held() {
+    t_ended = true;
+    t_last = {0, nullptr, kNone};
+    for (const Number& held : numbers_) held.book->GiveBack(held.number);
+  }
+
+  [[nodiscard]] uint32_t Find(uint64_t object) const {
+    for (const Number& held : numbers_) {
+      if (held.object == object) return held.number;
+    }
+    return kNone;
+  }
+
+  [[nodiscard]] uint32_t Take(uint64_t object, const std::shared_ptr<Book>& book) {
+    // relaxed: only to forget objects that are gone.
+    const auto over = [](const Number& n) { return n.book->over.load(std::memory_order_relaxed); };
+    numbers_.erase(std::remove_if(numbers_.begin(), numbers_.end(), over), numbers_.end());
+    numbers_.reserve(numbers_.size() + 1);
+    const std::optional<uint32_t> number = book->Take();
+    if (!number.has_value()) return kNone;
+    numbers_.push_back({object, *number, book});
+    return *number;
+  }
+
+ private:
+  struct Number {
+    uint64_t object;
+    uint32_t number;
+    std::shared_ptr<Book> book;
+  };
+  absl::InlinedVector<Number, 4> numbers_;  // few threads use more objects than that
+};
+
+namespace {
+
+uint64_t NextObject() {
+  static Atomic<uint64_t> next{1};
+  return next.fetch_add(1, std::memory_order_relaxed);  // relaxed: only a number
+}
+
+}  // namespace
+
+ThreadNumbers::ThreadNumbers(uint32_t max)
+    : id_(NextObject()), book_(std::make_shared<Book>(max)) {}
+
+ThreadNumbers::~ThreadNumbers() { book_->over.store(true, std::memory_order_relaxed); }
+
+ThreadNumbers::Held& ThreadNumbers::OfThisThread() {
+  static thread_local Held held;
+  return held;
+}
+
+uint32_t ThreadNumbers::LookUp() {
+  if (t_ended) return kNone;
+  try {
+    Held& held = OfThisThread();
+    uint32_t number = held.Find(id_);
+    if (number == kNone) number = held.Take(id_, book_);
+    if (number != kNone) t_last = {id_, nullptr, number};
+    return number;
+  } catch (const std::exception&) {  // no memory
+    return kNone;
+  }
+}
+
+}  // namespace taskvisor::internal

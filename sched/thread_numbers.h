@@ -1,0 +1,76 @@
+#ifndef TASKVISOR_SCHED_THREAD_NUMBERS_H_
+#define TASKVISOR_SCHED_THREAD_NUMBERS_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "sched/atomic.h"
+
+namespace taskvisor::internal {
+
+// ThreadNumbers
+//
+// A small number for each thread that uses one object, so that the object can keep
+// something for each of them: two threads never have the same number at a time, and the
+// number of a thread that has ended is given out again.
+//
+//   free ── Mine, by a thread without one ──▶ held ── the thread ends ──▶ free
+//
+// For the object that it used last, a thread also keeps a pointer, to what it would look up
+// by its number every time.
+//
+// Memory order: what a thread did before it ended is visible to the next with its number.
+//
+// Progress: Mine and Kept are wait-free: a look at thread-local memory, or through a list
+// of the thread's own if it used another object last. A thread's first Mine takes a number,
+// lock-free but for malloc.
+class ThreadNumbers {
+ public:
+  static constexpr uint32_t kNone = ~uint32_t{0};
+
+  explicit ThreadNumbers(uint32_t max);
+  // REQUIRES: no thread is in Mine. Threads that hold numbers may live on.
+  ~ThreadNumbers();
+
+  ThreadNumbers(const ThreadNumbers&) = delete;
+  ThreadNumbers& operator=(const ThreadNumbers&) = delete;
+
+  // The calling thread's number, below max. kNone if all are held, if there is no memory, or
+  // in a thread that ends, after its numbers went back.
+  [[nodiscard]] uint32_t Mine() {
+    if (t_last.object == id_) return t_last.number;
+    return LookUp();
+  }
+
+  // What this thread gave to Keep, if it used no other object since. Null otherwise.
+  [[nodiscard]] void* Kept() const { return t_last.object == id_ ? t_last.kept : nullptr; }
+  // After Mine gave a number.
+  void Keep(void* kept) const {
+    if (t_last.object == id_) t_last.kept = kept;
+  }
+
+ private:
+  struct Book;
+  class Held;
+  struct Last {
+    uint64_t object;  // 0: none
+    void* kept;
+    uint32_t number;
+  };
+  static Held& OfThisThread();
+
+  [[nodiscard]] uint32_t LookUp();
+
+  static constinit thread_local Last t_last;
+  static constinit thread_local bool t_ended;
+
+  const uint64_t id_;  // never given twice, unlike an address
+  const std::shared_ptr<Book> book_;
+};
+
+inline constinit thread_local ThreadNumbers::Last ThreadNumbers::t_last{0, nullptr, kNone};
+inline constinit thread_local bool ThreadNumbers::t_ended = false;
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SCHED_THREAD_NUMBERS_H_

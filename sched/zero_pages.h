@@ -1,0 +1,34 @@
+#ifndef TASKVISOR_SCHED_ZERO_PAGES_H_
+#define TASKVISOR_SCHED_ZERO_PAGES_H_
+
+#include <sys/mman.h>
+
+#include <cstddef>
+
+namespace taskvisor::internal {
+
+// Zeroed memory, aligned to a page, that takes up none until it is touched: for arrays
+// that are large by configuration and mostly unused.
+class ZeroPages {
+ public:
+  explicit ZeroPages(size_t bytes) noexcept
+      : bytes_(bytes),
+        data_(mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {}
+  ~ZeroPages() {
+    if (data_ != MAP_FAILED) munmap(data_, bytes_);
+  }
+  ZeroPages(const ZeroPages&) = delete;
+  ZeroPages& operator=(const ZeroPages&) = delete;
+
+  // Null if there was no memory.
+  [[nodiscard]] void* data() const { return data_ == MAP_FAILED ? nullptr : data_; }
+
+ private:
+  const size_t bytes_;
+  void* const data_;
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SCHED_ZERO_PAGES_H_

@@ -1,0 +1,124 @@
+#include "sched/thread_numbers.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "tests/support/gate.h"
+
+namespace taskvisor::internal {
+namespace {
+
+uint32_t InAThread(ThreadNumbers& numbers) {
+  uint32_t number = ThreadNumbers::kNone;
+  std::thread([&] { number = numbers.Mine(); }).join();
+  return number;
+}
+
+TEST(ThreadNumbers, AThreadKeepsItsNumber) {
+  ThreadNumbers numbers(4);
+  ThreadNumbers others(4);
+  const uint32_t mine = numbers.Mine();
+  EXPECT_LT(mine, 4u);
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(others.Mine(), 0u);
+    EXPECT_EQ(numbers.Mine(), mine) << "another object was used in between";
+  }
+}
+
+TEST(ThreadNumbers, LiveThreadsHaveDifferentNumbersAndTheNextGetsNone) {
+  constexpr uint32_t kMax = 8;
+  ThreadNumbers numbers(kMax);
+  testing::Gate all_have;
+  std::atomic<uint32_t> count{0};
+  std::vector<uint32_t> got(kMax);
+  std::vector<std::thread> threads;
+  for (uint32_t i = 0; i < kMax; ++i) {
+    threads.emplace_back([&, i] {
+      got[i] = numbers.Mine();
+      if (++count == kMax) all_have.Open();
+      all_have.Pass();
+      EXPECT_EQ(numbers.Mine(), got[i]);
+      if (i == 0) {
+        EXPECT_EQ(InAThread(numbers), ThreadNumbers::kNone) << "all are held";
+      }
+      // Nobody ends before that was looked at.
+      if (++count == 2 * kMax) count.notify_all();
+      for (uint32_t seen = count; seen < 2 * kMax; seen = count) count.wait(seen);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(std::set<uint32_t>(got.begin(), got.end()).size(), kMax);
+  EXPECT_LT(InAThread(numbers), kMax) << "they came back";
+}
+
+TEST(ThreadNumbers, TheNumberOfAThreadThatEndedIsGivenOutAgain) {
+  ThreadNumbers numbers(1);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(InAThread(numbers), 0u);
+}
+
+TEST(ThreadNumbers, WhatIsKeptIsOfTheObjectThatWasUsedLast) {
+  int lane = 0;
+  ThreadNumbers numbers(1);
+  EXPECT_EQ(numbers.Kept(), nullptr);
+  static_cast<void>(numbers.Mine());
+  numbers.Keep(&lane);
+  EXPECT_EQ(numbers.Kept(), &lane);
+  ThreadNumbers others(1);
+  EXPECT_EQ(others.Kept(), nullptr);
+  static_cast<void>(others.Mine());
+  EXPECT_EQ(numbers.Kept(), nullptr);
+  std::thread([&] { EXPECT_EQ(others.Kept(), nullptr) << "of another thread"; }).join();
+}
+
+TEST(ThreadNumbers, ANewObjectAtTheAddressOfAnOldOneIsAnotherOne) {
+  int lane = 0;
+  alignas(ThreadNumbers) char memory[sizeof(ThreadNumbers)];
+  for (int i = 0; i < 3; ++i) {
+    auto* const numbers = new (memory) ThreadNumbers(1);
+    EXPECT_EQ(numbers->Kept(), nullptr);
+    EXPECT_EQ(numbers->Mine(), 0u);
+    numbers->Keep(&lane);
+    numbers->~ThreadNumbers();
+  }
+}
+
+// The thread outlives the object, and has a number of it.
+TEST(ThreadNumbers, MayGoBeforeItsThreads) {
+  auto numbers = std::make_unique<ThreadNumbers>(2);
+  testing::Gate has, gone;
+  std::thread thread([&] {
+    static_cast<void>(numbers->Mine());
+    has.Open();
+    gone.Pass();
+  });
+  ASSERT_TRUE(has.Wait());
+  numbers.reset();
+  gone.Open();
+  thread.join();
+}
+
+// Made before the thread's numbers, so destroyed after them.
+struct Late {
+  ~Late() { after_the_end = numbers->Mine(); }
+  ThreadNumbers* numbers = nullptr;
+  static inline uint32_t after_the_end = 0;
+};
+
+TEST(ThreadNumbers, AThreadThatEndsGetsNoneAfterItsNumbersWentBack) {
+  ThreadNumbers numbers(1);
+  std::thread([&] {
+    thread_local Late late;
+    late.numbers = &numbers;
+    EXPECT_EQ(numbers.Mine(), 0u);
+  }).join();
+  EXPECT_EQ(Late::after_the_end, ThreadNumbers::kNone);
+  EXPECT_EQ(InAThread(numbers), 0u);
+}
+
+}  // namespace
+}  // namespace taskvisor::internal
