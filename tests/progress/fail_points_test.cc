@@ -1,5 +1,6 @@
 // The library on atomics with a fail point before every access: see fail_point_atomic.h.
 
+#include <gtest/gtest-spi.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -76,6 +77,27 @@ std::string NameOfCase(const ::testing::TestParamInfo<Case>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Progress, EveryFailPoint, ::testing::ValuesIn(Cases()), NameOfCase);
+
+// These tests can fail: with one permit, who stops with it in hand holds the others up.
+TEST(Progress, AThreadThatHoldsTheOthersUpIsFound) {
+  constexpr uint64_t kBeforeRelease = 3;  // after the load and the exchange of TryAcquire
+  World world({.workers = 2, .max_concurrent = std::nullopt, .permits = 1});
+  Victims victims(world);
+  StopAndWatch watch(world);
+  std::vector<Kind> kinds{Kind::kPermit};
+  ASSERT_TRUE(watch.Stop(kinds, {.fail_point = kBeforeRelease, .seed = 0}));
+  ASSERT_EQ(kinds.size(), 1u);
+  watch.Gather();
+  ::testing::TestPartResultArray found;
+  {
+    using Reporter = ::testing::ScopedFakeTestPartResultReporter;
+    const Reporter reporter(Reporter::INTERCEPT_ALL_THREADS, &found);
+    watch.Watch(kinds);  // and thaws it
+  }
+  watch.Dismiss();
+  ASSERT_EQ(found.size(), 1);
+  EXPECT_NE(std::string(found.GetTestPartResult(0).message()).find("held up"), std::string::npos);
+}
 
 }  // namespace
 }  // namespace taskvisor::testing

@@ -37,7 +37,8 @@ class TryAddOperation final : public Operation {
   TryAddOperation(World& world, std::string thread) : world_(world), thread_(std::move(thread)) {}
   void Prepare() override {
     spec_.emplace(TaskSpec::FromDefaults(thread_ + "-" + std::to_string(number_++), world_.Body(3))
-                      .WithRestart(RestartPolicy::AlwaysImmediately()));
+                      .WithRestart(RestartPolicy::AlwaysImmediately())
+                      .WithTimeout(hours(1)));
   }
   void Do() override {
     auto added = world_.handle().TryAddAndWatch(std::move(*spec_));
@@ -67,7 +68,7 @@ class RemoveOperation final : public Operation {
  public:
   explicit RemoveOperation(World& world) : world_(world) {}
   void Prepare() override {
-    id_ = *world_.handle().Add(TaskSpec::Periodic(hours(1), [] { Freezer::Leave(); }));
+    id_ = *world_.handle().Add(TaskSpec::Periodic(hours(1), world_.Body(2)));
   }
   void Do() override { EXPECT_EQ(world_.handle().Remove(id_).value_or(false), true); }
 
