@@ -25,7 +25,7 @@ inline void LetHandlersRun() { ::usleep(1); }
 #endif
 #endif
 
-#ifndef TASKVISOR_MODEL_ATOMIC
+#if !defined(TASKVISOR_MODEL_ATOMIC) || defined(TASKVISOR_REAL_FUTEX)
 static_assert(sizeof(Atomic<uint32_t>) == sizeof(uint32_t));
 
 // Sleeps while `word` holds `expected`, at most until `deadline` (steady clock; max()
@@ -56,7 +56,7 @@ inline void FutexWait(Atomic<uint32_t>& word, uint32_t expected,
 inline void FutexWakeAll(Atomic<uint32_t>& word) {
   syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
-#endif  // a model test brings its own two
+#endif  // a model test brings its own two; one that keeps real atomics keeps these
 
 }  // namespace taskvisor::internal
 

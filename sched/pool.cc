@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <deque>
 #include <mutex>
+#include <optional>
+#include <thread>
 
 namespace taskvisor::internal {
 namespace {
@@ -23,9 +25,9 @@ int64_t CoarseNow() {
   return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
 }
 
-size_t WorkersFor(size_t asked) {
+size_t WorkersFor(size_t asked, size_t most) {
   const auto cores = static_cast<size_t>(oneapi::tbb::info::default_concurrency());
-  return std::min<size_t>(asked == 0 ? cores : asked, 0xfff0);
+  return std::min(asked == 0 ? cores : asked, most);
 }
 
 // TBB makes as many workers as the smallest global_control allows: one control per pool
@@ -117,7 +119,7 @@ struct Pool::Tbb {
       : workers(pool.workers_),
         arena(static_cast<int>(pool.workers_), /*reserved_for_masters=*/0),
         seats{} {
-    for (size_t i = 0; i < workers; ++i) seats.emplace_back(pool.ready_);
+    for (size_t i = 0; i < workers + kSpareSeats; ++i) seats.emplace_back(pool.ready_);
     WorkerBudget::Add(workers);
     arena.initialize();
     observer = std::make_unique<ArenaObserver>(arena, &pool);
@@ -144,9 +146,10 @@ struct Pool::WorkItem {
   uint32_t index;
 };
 
-Pool::Pool(size_t workers) : workers_(WorkersFor(workers)), tbb_(std::make_unique<Tbb>(*this)) {
+Pool::Pool(size_t workers)
+    : workers_(WorkersFor(workers, kMaxWorkers)), tbb_(std::make_unique<Tbb>(*this)) {
   const auto link = [this](uint32_t i) -> Atomic<uint32_t>& { return tbb_->seats[i].next_free_; };
-  for (uint32_t i = 0; i < workers_; ++i) free_seats_.Push(i, link);
+  for (uint32_t i = 0; i < tbb_->seats.size(); ++i) free_seats_.Push(i, link);
 }
 
 Pool::~Pool() = default;
@@ -158,27 +161,43 @@ void Pool::Submit(Runnable& runnable) {
   Announce(1);
 }
 
+uint64_t Pool::Missing(uint64_t word) const {
+  const uint64_t draining = word & kDrainingMask;
+  return draining < kNone + workers_ ? kNone + workers_ - draining : 0;
+}
+
 void Pool::Announce(uint64_t count) {
-  // The draining count is raised in the same step, so two threads never start one
-  // item too many, and an item on its way out either saw this push or is replaced.
+  // In one step, so that an item on its way out either saw this push or is replaced.
   uint64_t starts = 0;
   const auto announced = UpdateIf(
       word_, [](uint64_t w) { return (w & kClosed) == 0; },
       [&](uint64_t w) {
-        starts = std::min(workers_ - (w & kDrainingMask), count);
-        return w + count * kPendingOne + starts;
+        const uint64_t room = kStartingMask - ((w >> kStartingShift) & kStartingMask);
+        starts = std::min({Missing(w), count, room});
+        return w + count * kPendingOne + starts * kStartingOne;
       });
   if (!announced) return;
   for (; starts > 0; --starts) StartItem();
 }
 
+// Keeps one promise, or calls it off if others were faster: `workers` items then drain, and
+// none of them leaves over what this thread has pushed.
 void Pool::StartItem() {
   const auto link = [this](uint32_t i) -> Atomic<uint32_t>& { return tbb_->seats[i].next_free_; };
-  std::optional<uint32_t> seat;
-  // draining <= workers promises a seat; the item that is leaving may still be about
-  // to give it back.
-  while (!(seat = free_seats_.Pop(link))) std::this_thread::yield();
-  Start(*seat);
+  while (!UpdateIf(
+      word_, [this](uint64_t w) { return Missing(w) == 0; },
+      [](uint64_t w) { return w - kStartingOne; })) {
+    const std::optional<uint32_t> seat = free_seats_.Pop(link);
+    if (!seat) {  // more than kSpareSeats threads are just here, or in the last lines of Drain
+      std::this_thread::yield();
+      continue;
+    }
+    Start(*seat);
+    // acq_rel: Join judges the word that this leaves.
+    const uint64_t seen = word_.fetch_add(1 - kStartingOne, std::memory_order_acq_rel);
+    if (seen + 1 - kStartingOne == kNone) idle_.Notify();  // that item is out already
+    return;
+  }
 }
 
 void Pool::Start(uint32_t index) {
@@ -198,8 +217,6 @@ void Pool::Drain(uint32_t index) {
   TbbSeat& seat = tbb_->seats[index];
   const int64_t until = CoarseNow() + kDrainBudget;
   while (CoarseNow() < until) {
-    // The seat goes back before the count says so: StartItem counts on it. If there
-    // is something to claim after all, this item simply keeps it.
     if (!ClaimOrLeave()) {
       const auto link = [this](uint32_t i) -> Atomic<uint32_t>& {
         return tbb_->seats[i].next_free_;
@@ -218,8 +235,8 @@ void Pool::Drain(uint32_t index) {
 void Pool::Join() {
   Await(idle_, [this] {
     const auto close = UpdateIf(
-        word_, [](uint64_t w) { return w == 0; }, [](uint64_t) { return kClosed; });
-    return close.done || close.seen == kClosed;
+        word_, [](uint64_t w) { return w == kNone; }, [](uint64_t w) { return w | kClosed; });
+    return close.done || close.seen == (kNone | kClosed);
   });
   for (TbbSeat& seat : tbb_->seats) {
     seat.group_.wait();

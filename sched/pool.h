@@ -12,7 +12,7 @@
 
 namespace taskvisor::internal {
 
-// Where a work item runs: one of `workers` seats, each with a task_group_context of
+// Where a work item runs: one of the pool's seats, each with a task_group_context of
 // its own, so that parallel loops started on it can be cancelled without touching
 // anybody else's.
 class Seat {
@@ -40,16 +40,22 @@ class Runnable {
 // Runs Runnables on TBB workers. A work item of a TBB task group does not carry one
 // Runnable, it drains: it takes from the ready queue until that is empty or its time
 // budget is spent, then goes back to TBB (so that nested parallel loops get workers)
-// and comes again. At most `workers` items drain at a time.
+// and comes again. At most `workers` items drain at a time: the arena has no more threads.
 //
-// Word:  | pending : 47 | closed : 1 | draining : 16 |
+// Word:  | pending : 31 | starting : 16 | closed : 1 | draining + kNone : 16 |
 //   pending    pushed and not yet claimed by an item
+//   starting   promised starts: their threads have yet to give TBB an item
 //   closed     joined: what is submitted now never runs
-//   draining   items started and not yet out
-//   Submit         pending + 1, and draining + 1 if below `workers`: the caller then
-//                  owes TBB a new item
+//   draining   items that TBB was given and that are not yet out. An item that leaves
+//              before its starter has counted it takes this below kNone for a moment
+//   Submit         pending + 1, and starting + 1 if draining < `workers`: the caller then
+//                  owes TBB a new item, and counts it once TBB has it
 //   item, again    pending - 1 if > 0 (it owns one element), else draining - 1 (it is
 //                  out). One word: an item cannot leave over a push it did not see.
+//
+// What is promised does not count as draining: a thread that is stopped before it keeps its
+// promise would otherwise leave the pool short of an item, or without any. The price is
+// that threads which submit at once may start a few items too many; these find nothing to do.
 //
 // oneTBB, as of 2021.8, needs all of this to be true:
 //   - task_arena(n, 0): no slot is kept for an outside thread, so work runs with
@@ -61,7 +67,8 @@ class Runnable {
 //     through an atomic of ours (WorkItem in pool.cc).
 //
 // Progress: Submit is lock-free but for TBB's own queues when it starts an item and
-// malloc when the ready queue grows. Memory order: what happened before Submit(r) is
+// malloc when the ready queue grows, as long as at most kSpareSeats threads are stopped
+// between a seat and its item. Memory order: what happened before Submit(r) is
 // visible to r.Run.
 class Pool {
  public:
@@ -99,10 +106,18 @@ class Pool {
   struct WorkItem;
 
   static constexpr uint64_t kDrainingMask = 0xffff;
-  static constexpr uint64_t kClosed = 0x10000;
-  static constexpr uint64_t kPendingOne = 0x20000;
+  static constexpr uint64_t kNone = 0x4000;
+  static constexpr uint64_t kMaxWorkers = 0x4000;
+  static constexpr uint64_t kClosed = uint64_t{1} << 16;
+  static constexpr int kStartingShift = 17;
+  static constexpr uint64_t kStartingOne = uint64_t{1} << kStartingShift;
+  static constexpr uint64_t kStartingMask = 0xffff;
+  static constexpr uint64_t kPendingOne = uint64_t{1} << 33;
+  // For items that are on their way in, or on their way out.
+  static constexpr size_t kSpareSeats = 16;
 
   void Announce(uint64_t count);
+  [[nodiscard]] uint64_t Missing(uint64_t word) const;
   void StartItem();
   void Start(uint32_t seat);
   void Drain(uint32_t seat);
@@ -110,7 +125,7 @@ class Pool {
 
   const size_t workers_;
   ReadyQueue<Runnable*> ready_;
-  alignas(kCacheLine) Atomic<uint64_t> word_{0};
+  alignas(kCacheLine) Atomic<uint64_t> word_{kNone};
   EventCount idle_;
   IndexStack free_seats_;
   std::unique_ptr<Tbb> tbb_;

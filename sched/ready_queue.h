@@ -23,7 +23,12 @@ namespace taskvisor::internal {
 // element is in the queue and is theirs to take, so Take never fails; it may have to
 // look more than once while other takers and pushers move.
 //
-// Progress: lock-free, but for the memory of a new block (malloc).
+// That holds with stopped takers too. One that is stopped between the two counters of a
+// sub-queue it found empty hides an element of it, but has not taken the one it counted
+// for: those who go on are never more than the elements that they can see.
+//
+// Progress: lock-free, but for malloc: the memory of a new block, and the table of pushing
+// threads, which one thread makes larger while those that push for the first time may wait.
 template <class T>
 class ReadyQueue {
   static constexpr uint32_t kTurn = 32;

@@ -12,6 +12,7 @@ BUILD_PACKAGES=(g++ cmake ninja-build pkg-config python3 libtbb-dev libconcurren
   nlohmann-json3-dev libfmt-dev)
 # llvm: without its symbolizer a sanitizer's report names no line.
 CHECK_PACKAGES=(spin clang libclang-rt-14-dev llvm clang-format clang-tidy ccache)
+COUNT_PACKAGES=(valgrind)  # callgrind, and the header to talk to it
 
 SETUP=1  # --no-setup makes it 0
 
