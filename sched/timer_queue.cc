@@ -99,9 +99,11 @@ void TimerQueue::Loop() {
     const EventCount::Key key = events_.PrepareWait();
     TakeInbox(wheel);
     if (stop_.load(std::memory_order_acquire)) return;
-    wheel.Advance(NowTicks());
+    const int64_t now = NowTicks();
+    wheel.Advance(now);
 
     const std::optional<int64_t> next = wheel.NextLook();
+    if (next.has_value() && *next <= now) continue;  // there are timers to move down
     wakes_at_.store(next.value_or(INT64_MAX), std::memory_order_relaxed);
     uintptr_t empty = 0;
     // release: publishes wakes_at_ with the bit.
