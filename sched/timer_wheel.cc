@@ -41,16 +41,17 @@ void TimerWheel::Unlink(Timer& timer) {
   timer.level = -1;
 }
 
-void TimerWheel::Advance(int64_t now) {
+bool TimerWheel::Advance(int64_t now) {
   const uint64_t target = std::max(TickOf(now), tick_);
-  Empty(0, tick_, now);  // what shares its tick with `now`
+  bool fired = Empty(0, tick_, now);  // what shares its tick with `now`
   while (tick_ < target) {
     tick_ = std::min(NextTickToStopAt().value_or(target), target);
     for (int level = kLevels - 1; level >= 0; --level) {  // W2
-      Empty(level, SlotAt(level, tick_), now);
+      fired |= Empty(level, SlotAt(level, tick_), now);
     }
   }
   MoveDown(now);
+  return fired;
 }
 
 void TimerWheel::MoveDown(int64_t now) {
@@ -61,7 +62,7 @@ void TimerWheel::MoveDown(int64_t now) {
     for (; head != nullptr && left > 0; --left) {
       Timer& timer = *head;
       Unlink(timer);
-      FireIfDue(timer, now);  // W1 has a lower wheel for it
+      static_cast<void>(FireIfDue(timer, now));  // not due; W1 has a lower wheel for it
     }
   }
 }
@@ -115,33 +116,36 @@ std::optional<uint64_t> TimerWheel::NextOccupied(int level, uint64_t from) const
   return std::nullopt;
 }
 
-void TimerWheel::Empty(int level, uint64_t slot, int64_t now) {
+bool TimerWheel::Empty(int level, uint64_t slot, int64_t now) {
   const size_t place = PlaceOf(slot);
   // Take the list first: a deadline later in this tick is filed into this very slot again.
   Timer* timer = std::exchange(wheels_[static_cast<size_t>(level)].slots[place], nullptr);
   MarkEmpty(level, place);
+  bool fired = false;
   while (timer != nullptr) {
     Timer& current = *timer;
     timer = current.next;
     current.level = -1;
-    FireIfDue(current, now);
+    fired |= FireIfDue(current, now);
   }
+  return fired;
 }
 
-void TimerWheel::FireIfDue(Timer& timer, int64_t now) {
+bool TimerWheel::FireIfDue(Timer& timer, int64_t now) {
   uint64_t seen = timer.word.load(std::memory_order_acquire);
   while ((seen & Timer::kArmed) != 0) {
     const int64_t deadline = timer.deadline.load(std::memory_order_relaxed);
     const uint64_t tag = timer.tag.load(std::memory_order_relaxed);
-    if (deadline > now) return Link(timer);
+    if (deadline > now) return Link(timer), false;
     // A success proves that deadline and tag belong to `seen`: the owner writes them
     // only after a Cancel or a firing has changed the word. acq_rel: keeps the two
     // loads above before it (pairs with the acquire in Cancel).
     if (timer.word.compare_exchange_weak(seen, seen & ~Timer::kArmed, std::memory_order_acq_rel,
                                          std::memory_order_acquire)) {
-      return timer.fire(timer, tag);
+      return timer.fire(timer, tag), true;
     }
   }
+  return false;
 }
 
 }  // namespace taskvisor::internal

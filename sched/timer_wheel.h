@@ -43,7 +43,8 @@ class TimerWheel {
 
   // Moves to `now` and fires what is due, in no order within one tick; then moves at most
   // kStride timers down that are not due yet. A timer found cancelled on the way is dropped.
-  void Advance(int64_t now);
+  // True if one fired.
+  bool Advance(int64_t now);
 
   // When to call Advance next; nothing if nothing is filed. Never later than the
   // earliest deadline; may be earlier (a slot may come down), and in the past as long as
@@ -81,11 +82,12 @@ class TimerWheel {
   [[nodiscard]] std::optional<uint64_t> NextTickToStopAt() const;
   [[nodiscard]] int64_t EarliestIn(uint64_t tick) const;
 
-  // Takes all timers out of a slot: those that are due fire, the others are filed anew.
-  void Empty(int level, uint64_t slot, int64_t now);
+  // Takes all timers out of a slot: those that are due fire, the others are filed anew. True
+  // if one fired.
+  bool Empty(int level, uint64_t slot, int64_t now);
   // The same with at most kStride timers of slots that come next.
   void MoveDown(int64_t now);
-  void FireIfDue(Timer& timer, int64_t now);
+  bool FireIfDue(Timer& timer, int64_t now);
 
   uint64_t tick_;
   std::array<Wheel, kLevels> wheels_;
