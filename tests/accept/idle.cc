@@ -76,10 +76,9 @@ int main() {
 
   good = good && Parked(handle) == tasks && used <= 1e-3 * static_cast<double>(seconds);
   const bool stopped = handle.Shutdown().ok();
-  std::printf(
-      R"({"check":"idle","good":%s,"tasks":%lu,"seconds":%lu,"cpu_s":%.4f,)"
-      R"("context_switches":%ld,"resident_bytes_per_task":%lu})"
-      "\n",
-      taskvisor::testing::Json(good && stopped), parked, seconds, used, switched, bytes);
+  std::printf(R"({"check":"idle","good":%s,"tasks":%lu,"seconds":%lu,"cpu_s":%.4f,)"
+              R"("context_switches":%ld,"resident_bytes_per_task":%lu})"
+              "\n",
+              taskvisor::testing::Json(good && stopped), parked, seconds, used, switched, bytes);
   return good && stopped ? 0 : 1;
 }

@@ -58,9 +58,8 @@ void AddShare(const taskvisor::SupervisorHandle& handle, Books& books, uint64_t 
   for (uint64_t i = thread; i < books.ids.size(); i += kThreads) {
     // Thread and half of it are independent: each thread adds both kinds.
     std::string name = (i / kThreads) % 2 == 0 ? "task/" + std::to_string(i) : std::string();
-    auto added = handle.AddAndWatch(TaskSpec::Once(std::move(name), [&books, i] {
-      books.runs[i].fetch_add(1, std::memory_order_relaxed);
-    }));
+    auto added = handle.AddAndWatch(TaskSpec::Once(
+        std::move(name), [&books, i] { books.runs[i].fetch_add(1, std::memory_order_relaxed); }));
     if (!added.ok()) {
       books.refused.fetch_add(1);
       continue;
@@ -85,8 +84,8 @@ uint64_t WronglyShared(const taskvisor::SupervisorHandle& handle, uint64_t names
       }
     }
   });
-  const auto wrong = std::count_if(winners.begin(), winners.end(),
-                                   [](const auto& n) { return n.load() != 1; });
+  const auto wrong =
+      std::count_if(winners.begin(), winners.end(), [](const auto& n) { return n.load() != 1; });
   return static_cast<uint64_t>(wrong) + other_errors.load();
 }
 
@@ -111,8 +110,8 @@ int main() {
   const auto once = static_cast<uint64_t>(std::count_if(
       books.runs.begin(), books.runs.end(), [](const auto& n) { return n.load() == 1; }));
   std::sort(books.ids.begin(), books.ids.end());
-  const auto unique = static_cast<uint64_t>(
-      std::unique(books.ids.begin(), books.ids.end()) - books.ids.begin());
+  const auto unique =
+      static_cast<uint64_t>(std::unique(books.ids.begin(), books.ids.end()) - books.ids.begin());
   const uint64_t wanted = std::min<uint64_t>(tasks / 10, 10'000);
   const uint64_t wrong = WronglyShared(handle, wanted);
   const uint64_t left = handle.Stats().tasks - wanted;

@@ -3,16 +3,22 @@
 //
 // Two threads keep adding and waiting, in waves: batches and single adds, with and without
 // names (short ones, and ones too long for a slot), watched and not, with closures that fit
-// in place and that do not; a part retries once. All of it is freed by the time it is
-// measured. Fails if the resident size after all is more than a tenth above the size after
+// in place and that do not; a part retries once. A wave begins when the last one is gone, and
+// the first of each tenth finds all workers taken: so the most tasks there are at a time, which
+// is what the slots are kept for, is the same in every tenth. All of it is freed by the time
+// it is measured. Fails if the resident size after all is more than a tenth above the size after
 // the first tenth.
 //
 // Usage: accept_memory_returns; TASKVISOR_ACCEPT_TASKS.
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -26,6 +32,7 @@ using taskvisor::TaskSpec;
 namespace {
 
 constexpr uint64_t kThreads = 2;
+constexpr size_t kWorkers = 2;
 constexpr uint64_t kWave = 10'000;  // tasks of one thread at a time
 
 TaskSpec SpecOf(uint64_t i) {
@@ -33,9 +40,12 @@ TaskSpec SpecOf(uint64_t i) {
   if (i % 4 == 1) name = "churn/" + std::to_string(i);
   if (i % 40 == 3) name = std::string(100, 'x') + std::to_string(i);
   if (i % 10 == 0) {
-    return TaskSpec::Restartable(std::move(name), [](taskvisor::TaskContext& context) {
-             return context.attempt() == 1 ? taskvisor::Fail("again") : taskvisor::Ok();
-           }).WithBackoff(taskvisor::BackoffPolicy::Constant(std::chrono::microseconds(100)));
+    return TaskSpec::Restartable(std::move(name),
+                                 [](taskvisor::TaskContext& context) {
+                                   return context.attempt() == 1 ? taskvisor::Fail("again")
+                                                                 : taskvisor::Ok();
+                                 })
+        .WithBackoff(taskvisor::BackoffPolicy::Constant(std::chrono::microseconds(100)));
   }
   if (i % 3 == 0) {
     return TaskSpec::Once(std::move(name), [large = std::array<uint64_t, 16>{i}] {
@@ -68,21 +78,49 @@ uint64_t Wave(const taskvisor::SupervisorHandle& handle, uint64_t first, uint64_
   return failed;
 }
 
+// Keeps all workers from other tasks for as long as it lives.
+class WorkersTaken {
+ public:
+  explicit WorkersTaken(const taskvisor::SupervisorHandle& handle) {
+    for (size_t i = 0; i < kWorkers; ++i) {
+      if (!handle.Add(TaskSpec::Once("", [this] { Hold(); })).ok()) std::abort();
+    }
+    while (inside_ != kWorkers) std::this_thread::yield();
+  }
+  ~WorkersTaken() {
+    over_ = true;
+    while (inside_ != 0) std::this_thread::yield();
+  }
+
+ private:
+  void Hold() {
+    ++inside_;
+    while (!over_) std::this_thread::yield();
+    --inside_;
+  }
+  std::atomic<size_t> inside_{0};
+  std::atomic<bool> over_{false};
+};
+
 // Tasks `first` to `last`; how many failed. None is registered any more.
 uint64_t Churn(const taskvisor::SupervisorHandle& handle, uint64_t first, uint64_t last) {
   std::array<uint64_t, kThreads> failed{};
-  std::vector<std::thread> threads;
-  const uint64_t share = (last - first) / kThreads;
-  for (uint64_t t = 0; t < kThreads; ++t) {
-    threads.emplace_back([&, t] {
-      const uint64_t begin = first + t * share;
-      for (uint64_t done = 0; done < share; done += kWave) {
-        failed[t] += Wave(handle, begin + done, std::min(kWave, share - done));
-      }
-    });
+  for (uint64_t begin = first; begin < last; begin += kThreads * kWave) {
+    std::optional<WorkersTaken> taken;
+    if (begin == first) taken.emplace(handle);
+    const uint64_t before = handle.Stats().tasks;
+    const uint64_t count = std::min(kWave, (last - begin) / kThreads);
+    std::vector<std::thread> threads;
+    for (uint64_t t = 0; t < kThreads; ++t) {
+      threads.emplace_back([&, t] { failed[t] += Wave(handle, begin + t * count, count); });
+    }
+    while (taken.has_value() && handle.Stats().tasks != before + kThreads * count) {
+      std::this_thread::yield();
+    }
+    taken.reset();
+    for (std::thread& thread : threads) thread.join();
+    while (handle.Stats().tasks != 0) std::this_thread::yield();
   }
-  for (std::thread& thread : threads) thread.join();
-  while (handle.Stats().tasks != 0) std::this_thread::yield();
   return failed[0] + failed[1];
 }
 
@@ -90,7 +128,7 @@ uint64_t Churn(const taskvisor::SupervisorHandle& handle, uint64_t first, uint64
 
 int main() {
   const uint64_t tasks = taskvisor::testing::TasksOr(10'000'000);
-  auto supervisor = taskvisor::Supervisor::Create();
+  auto supervisor = taskvisor::Supervisor::Create({.workers = kWorkers});
   const auto handle = supervisor->Serve();
 
   const auto start = std::chrono::steady_clock::now();

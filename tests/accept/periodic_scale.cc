@@ -66,7 +66,7 @@ int64_t NowNs() { return steady_clock::now().time_since_epoch().count(); }
 // EntryTimer::OnFire, as every object but its own sees it.
 extern "C" void __real__ZN9taskvisor8internal10EntryTimer6OnFireERNS0_5TimerEm(Timer&, uint64_t);
 extern "C" void __wrap__ZN9taskvisor8internal10EntryTimer6OnFireERNS0_5TimerEm(Timer& timer,
-                                                                              uint64_t tag) {
+                                                                               uint64_t tag) {
   const int64_t due = timer.deadline.load(std::memory_order_relaxed);
   const uint32_t slot = static_cast<EntryTimer&>(timer).entry->slot;
   g_run->due[slot].store(due, std::memory_order_relaxed);
@@ -102,11 +102,10 @@ void AddAll(const taskvisor::SupervisorHandle& handle, Run& run, taskvisor::Dura
   for (uint64_t task = 0; task < run.turns.size();) {
     std::vector<taskvisor::TaskSpec> batch;
     for (uint64_t i = 0; i < kBatch && task < run.turns.size(); ++i, ++task) {
-      batch.push_back(taskvisor::TaskSpec::Periodic("", period,
-                                                    [&run, task](taskvisor::TaskContext& context) {
-                                                      return Body(run, task, context);
-                                                    })
-                          .WithBackoff(*spread));
+      batch.push_back(
+          taskvisor::TaskSpec::Periodic("", period, [&run, task](taskvisor::TaskContext& context) {
+            return Body(run, task, context);
+          }).WithBackoff(*spread));
     }
     if (!handle.AddBatch(std::move(batch)).ok()) std::abort();
   }
@@ -141,8 +140,8 @@ std::vector<std::thread> SleepBareOnEachCore(Run& run) {
 }
 
 uint64_t TasksThatMissedTurns(const Run& run, uint64_t at_least) {
-  return static_cast<uint64_t>(std::count_if(
-      run.turns.begin(), run.turns.end(), [&](const auto& n) { return n.load() < at_least; }));
+  return static_cast<uint64_t>(std::count_if(run.turns.begin(), run.turns.end(),
+                                             [&](const auto& n) { return n.load() < at_least; }));
 }
 
 // What is known when the measured time is over.
@@ -193,10 +192,10 @@ bool Judge(const Run& run, const Figures& figures, bool stopped) {
       R"("fires_later":%lu,"own_later":%lu,"cores":%.2f,"stolen_cores":%.4f,"added_s":%.2f})"
       "\n",
       taskvisor::testing::Json(good), figures.tasks, period_s, figures.measured_s, fires,
-      fires / figures.measured_s, run.fire.early(), missed, resolution_us,
-      run.fire.Json().c_str(), run.own.Json().c_str(), run.start.Json().c_str(),
-      run.bare.Json().c_str(), run.fire.Beyond(kResolution), run.own.Beyond(kResolution),
-      figures.cores, figures.stolen_cores, figures.added_s);
+      fires / figures.measured_s, run.fire.early(), missed, resolution_us, run.fire.Json().c_str(),
+      run.own.Json().c_str(), run.start.Json().c_str(), run.bare.Json().c_str(),
+      run.fire.Beyond(kResolution), run.own.Beyond(kResolution), figures.cores,
+      figures.stolen_cores, figures.added_s);
   return good;
 }
 
