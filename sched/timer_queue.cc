@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -95,13 +96,22 @@ void TimerQueue::Loop() {
   pthread_setname_np(pthread_self(), "tv-timer");
   prctl(PR_SET_TIMERSLACK, 1UL);
   TimerWheel wheel(NowTicks());
+  int64_t rests_until = 0;
   while (true) {
     const EventCount::Key key = events_.PrepareWait();
     TakeInbox(wheel);
     if (stop_.load(std::memory_order_acquire)) return;
-    wheel.Advance(NowTicks());
+    const int64_t now = NowTicks();
+    const bool fired = wheel.Advance(now);
 
-    const std::optional<int64_t> next = wheel.NextLook();
+    std::optional<int64_t> next = wheel.NextLook();
+    if (next.has_value() && *next <= now) continue;  // there are timers to move down
+    if (clock_->RunsByItself()) {
+      // Not begun anew by a look that an owner asked for: many owners could put a deadline
+      // off for ever.
+      if (fired && now >= rests_until) rests_until = now + kGather.count();
+      if (next.has_value()) next = std::max(*next, rests_until);
+    }
     wakes_at_.store(next.value_or(INT64_MAX), std::memory_order_relaxed);
     uintptr_t empty = 0;
     // release: publishes wakes_at_ with the bit.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <deque>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "tests/support/seed.h"
@@ -126,6 +127,40 @@ TEST(TimerWheel, NextLookIsNeverLaterThanAnArmedDeadlineWhileAnotherIsRewritten)
   a.deadline.store(10'000 * kMs);
   ASSERT_TRUE(wheel.NextLook().has_value());
   EXPECT_LE(*wheel.NextLook(), 2 * kMs);
+}
+
+// A slot of a higher wheel with a crowd in it, and something due all the time: between two
+// looks at what is due, at most a few of the crowd move.
+TEST(TimerWheel, ACrowdComesDownAFewAtATimeAndMakesNobodyLate) {
+  constexpr int64_t kCrowdAt = int64_t{3} << (16 + 6 * 3);  // a slot of the fourth wheel
+  constexpr int64_t kPeriod = 10 * kMs;
+  TimerWheel wheel(0);
+  std::deque<CountingTimer> crowd(5'000);
+  for (size_t i = 0; i < crowd.size(); ++i) {
+    crowd[i].ArmFor(wheel, kCrowdAt + static_cast<int64_t>(1 + i % 1000) * kMs);
+  }
+  CountingTimer steady;
+  std::vector<int16_t> levels(crowd.size(), crowd[0].level);
+  int64_t due = kPeriod;
+  int64_t now = 0;
+  steady.ArmFor(wheel, due);
+  while (now < kCrowdAt) {
+    now = std::max(now, *wheel.NextLook());
+    ASSERT_LE(now, due) << "would look too late";
+    wheel.Advance(now);
+    int moved = 0;
+    for (size_t i = 0; i < crowd.size() && now >= kCrowdAt / 3; ++i) {
+      moved += std::exchange(levels[i], crowd[i].level) != crowd[i].level;
+      ASSERT_EQ(crowd[i].fired, 0);
+    }
+    ASSERT_LE(moved, 64);
+    if (now < due) continue;
+    ASSERT_EQ(steady.fired, 1);
+    steady.fired = 0;
+    steady.ArmFor(wheel, due += kPeriod);
+  }
+  wheel.Advance(kCrowdAt + 1001 * kMs);
+  for (const CountingTimer& timer : crowd) ASSERT_EQ(timer.fired, 1);
 }
 
 // Against a model that is right by being simple.
