@@ -26,14 +26,21 @@ std::vector<TaskSpec> Specs(uint64_t tasks) {
 
 // A supervisor runs one batch in its life, so each round has a new one, with cold memory.
 // `build_ns`: the part of the time that went into the specs.
-template <bool kCounting>
+enum class Listener { kNone, kCounting };
+constexpr size_t kDefaultBus = 0;
+// Holds the events of 100,000 tasks: none is lost, all go through the fan-out.
+constexpr size_t kLargeBus = size_t{1} << 20;
+
+template <Listener kListener, size_t kBus = kDefaultBus>
 void RunBatch(benchmark::State& state) {
   const auto tasks = static_cast<uint64_t>(state.range(0));
   TaskTotals totals(state);
   std::vector<double> build_ns;
   for (auto _ : state) {
     SupervisorConfig config;
-    if (kCounting) config.subscribers.push_back(std::make_shared<CountingSubscriber>());
+    if (kBus != kDefaultBus) config.bus_capacity = kBus;
+    if (kListener == Listener::kCounting)
+      config.subscribers.push_back(std::make_shared<CountingSubscriber>());
     Supervisor supervisor = Supervisor::Create(std::move(config)).value();
     const int64_t begin = NowNs();
     std::vector<TaskSpec> specs = Specs(tasks);
@@ -50,8 +57,13 @@ void RunBatch(benchmark::State& state) {
   state.counters["build_ns"] = Quantile(build_ns, 0.5);
 }
 
-BENCHMARK(RunBatch<false>)->Name("run/batch")->Apply(Sizes<1000, 100'000, 1'000'000>);
-BENCHMARK(RunBatch<true>)->Name("run/batch_counted")->Apply(Sizes<1000, 100'000, 1'000'000>);
+BENCHMARK(RunBatch<Listener::kNone>)
+    ->Name("run/batch")
+    ->Apply(Sizes<1000, 10'000, 100'000, 1'000'000>);
+BENCHMARK(RunBatch<Listener::kCounting>)
+    ->Name("run/batch_counted")
+    ->Apply(Sizes<1000, 100'000, 1'000'000>);
+BENCHMARK(RunBatch<Listener::kNone, kLargeBus>)->Name("run/batch_none_lost")->Apply(Sizes<100'000>);
 
 // The same batch into a supervisor that is warm, through AddBatch.
 void AddBatch(benchmark::State& state) {

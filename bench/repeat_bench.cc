@@ -7,69 +7,14 @@
 #include <benchmark/benchmark.h>
 #include <oneapi/tbb/task_group.h>
 
-#include <algorithm>
-#include <chrono>
 #include <cstdint>
-#include <utility>
-#include <vector>
 
+#include "bench/attempts.h"
 #include "bench/running_supervisor.h"
 #include "bench/sizes.h"
 
 namespace taskvisor::bench {
 namespace {
-
-// In a round, by all tasks together; of each task at least kLeastTurns.
-constexpr uint64_t kAttempts = 100'000;
-constexpr uint64_t kLeastTurns = 4;
-
-uint64_t TurnsOf(uint64_t tasks) {
-  return std::max(kLeastTurns, static_cast<uint64_t>(Capped(kAttempts)) / tasks);
-}
-
-// Succeeds, again and again; says at its last turn that it is over.
-struct Succeed {
-  static constexpr uint64_t kEvents = 2;  // of an attempt: TaskStarting, TaskStopped
-  static TaskSpec Spec(uint64_t turns) {
-    return TaskSpec::Once([left = turns]() mutable {
-             Body();
-             return --left > 0 ? Ok() : Cancelled();
-           })
-        .WithRestart(RestartPolicy::AlwaysImmediately());
-  }
-};
-
-struct FailAgain {
-  static constexpr uint64_t kEvents = 2;  // at least: TaskStarting, TaskFailed
-  static TaskSpec Spec(uint64_t turns) {
-    return TaskSpec::Restartable([left = turns]() mutable {
-             Body();
-             return --left > 0 ? Fail("again") : Ok();
-           })
-        .WithBackoff(BackoffPolicy::Constant(Duration::zero()))
-        .WithUnlimitedRetries();
-  }
-};
-
-// Adds the tasks and waits for the end of each.
-template <class Kind>
-void RunTasks(const RunningSupervisor& supervisor, uint64_t tasks, uint64_t turns,
-              TaskTotals& totals) {
-  std::vector<TaskSpec> specs;
-  std::vector<TaskWaiter> waiters;
-  for (uint64_t i = 0; i < tasks; ++i) {
-    specs.push_back(Kind::Spec(turns));
-    waiters.push_back(specs.back().Watch());
-  }
-  const int64_t begin = NowNs();
-  if (!supervisor.handle().AddBatch(std::move(specs)).ok()) return totals.Fail("refused");
-  for (const TaskWaiter& waiter : waiters) {
-    if (!waiter.Wait().ok()) totals.Fail("a task has no outcome");
-  }
-  totals.AddRound(static_cast<double>(NowNs() - begin), tasks * turns);
-  totals.ExpectBodies(tasks * turns);
-  totals.ExpectEvents(tasks * turns * Kind::kEvents);
-}
 
 template <class Kind>
 void Repeat(benchmark::State& state) {
@@ -78,7 +23,7 @@ void Repeat(benchmark::State& state) {
   TaskTotals totals(state);
   const RunningSupervisor supervisor;
   supervisor.WarmUp(1000, totals);
-  for (auto _ : state) RunTasks<Kind>(supervisor, tasks, turns, totals);
+  for (auto _ : state) RunTurns<Kind>(supervisor, tasks, turns, totals);
   supervisor.AwaitLeft();
   supervisor.End(totals);
   totals.Report();

@@ -1,13 +1,9 @@
 #ifndef TASKVISOR_BENCH_RUNNING_SUPERVISOR_H_
 #define TASKVISOR_BENCH_RUNNING_SUPERVISOR_H_
 
-#include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -86,40 +82,6 @@ class RunningSupervisor {
  private:
   Supervisor supervisor_;
   SupervisorHandle handle_;
-};
-
-// Parked tasks: each has run once and waits an hour for its next turn.
-class Parked {
- public:
-  // Waits until all are parked. `named`: "parked-<number>".
-  Parked(const RunningSupervisor& supervisor, uint64_t count, bool named, TaskTotals& totals) {
-    using namespace std::chrono_literals;
-    const uint64_t ran = Tally::Total();
-    ids_.reserve(count);
-    for (uint64_t i = 0; i < count; ++i) {
-      auto id = supervisor.handle().Add(
-          TaskSpec::Periodic(named ? "parked-" + std::to_string(i) : std::string(), 1h, Body));
-      if (!id.ok()) {
-        totals.Fail("a task was refused: " + id.status().ToString());
-        return;
-      }
-      ids_.push_back(*id);
-    }
-    totals.ExpectBodies(count);
-    while (Tally::Total() < ran + count) std::this_thread::sleep_for(1ms);
-    while (!AllDelaying(supervisor)) std::this_thread::sleep_for(1ms);
-  }
-
-  [[nodiscard]] const std::vector<TaskId>& ids() const { return ids_; }
-
- private:
-  static bool AllDelaying(const RunningSupervisor& supervisor) {
-    const std::vector<TaskInfo> tasks = supervisor.handle().List();
-    return std::all_of(tasks.begin(), tasks.end(),
-                       [](const TaskInfo& task) { return task.phase == TaskPhase::kDelaying; });
-  }
-
-  std::vector<TaskId> ids_;
 };
 
 }  // namespace taskvisor::bench

@@ -41,6 +41,11 @@ class Rows:
     def __contains__(self, name):
         return name in self.runs
 
+    def has_other_size(self, name):
+        """Whether the row is there, if with another number of tasks."""
+        stem = re.sub(r"/\d+$", "/", name)
+        return any(other.startswith(stem) for other in self.runs)
+
     def names(self):
         return sorted(self.runs, key=lambda name: [int(p) if p.isdigit() else p
                                                    for p in re.split(r"(\d+)", name)])
