@@ -8,6 +8,7 @@ from typing import Sequence
 import matplotlib
 
 matplotlib.use("Agg")
+matplotlib.rcParams["svg.hashsalt"] = "taskvisor"  # the same figures give the same file
 import matplotlib.pyplot as plt  # noqa: E402  (after the backend is chosen)
 
 OURS, OTHERS, INK = "#1f6feb", "#b8bec6", "#24292f"
@@ -59,7 +60,7 @@ def number(value):
 
 def draw_bars(chart, rows):
     entries = [entry for entry in chart.entries if entry.row in rows]
-    if not entries:
+    if not any(entry.ours for entry in entries):
         return None
     medians = [rows.median(entry.row, chart.counter) for entry in entries]
     spans = [quartiles(rows, entry.row, chart.counter) for entry in entries]
@@ -107,14 +108,14 @@ def draw(chart, rows, footer, folder):
     if drawn is None:
         return []
     figure, axes = drawn
-    axes.set_title(chart.title, loc="left", fontsize=13, color=INK, pad=12)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    figure.tight_layout(rect=(0, 0.22 / figure.get_figheight(), 1, 1))
-    figure.text(0.01, 0.06 / figure.get_figheight(), footer, fontsize=7.5, color="#57606a")
+    inch = 1 / figure.get_figheight()
+    figure.tight_layout(rect=(0, 0.22 * inch, 1, 1 - 0.35 * inch))
+    figure.text(0.01, 1 - 0.3 * inch, chart.title, fontsize=13, color=INK)
+    figure.text(0.01, 0.06 * inch, footer, fontsize=7, color="#57606a")
     files = [os.path.join(folder, f"{chart.file}.{kind}") for kind in ("svg", "png")]
     for file in files:
-        # No date inside: the same figures give the same file.
         metadata = {"Date": None} if file.endswith("svg") else {"Software": None}
         figure.savefig(file, dpi=120, metadata=metadata)
     plt.close(figure)

@@ -76,6 +76,7 @@ def information():
     yield bar("added and watched / CAF spawn and monitor", WATCHED.format("anonymous"), "run/caf/100000")
     yield bar("added and watched, 1e3 / std::async", "add/outside_anonymous_watched/1000", "run/async/1000")
     yield bar("added by a body / tg.run inside", "add/inside_anonymous/100000", "inside/tg_run/100000")
+    yield bar("batch of 1e5, all outcomes read / tbb+promise", "run/batch_watched/100000", PROMISE)
     yield bar("batch of 1e5, no event lost / tg.run", "run/batch_none_lost/100000", TG)
     for n in (1000, 100_000):
         yield bar(f"one attempt of {n} repeating / tg.run inside", f"repeat/success/{n}",

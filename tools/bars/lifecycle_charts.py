@@ -52,9 +52,9 @@ def round_trips():
 def attempts():
     entries = []
     for tasks in (1, 1000, 100_000):
-        entries += [ours(f"taskvisor, repeating, {tasks:,} tasks", f"repeat/success/{tasks}"),
-                    ours(f"taskvisor, failing, {tasks:,} tasks", f"repeat/failure/{tasks}"),
-                    Entry(f"task_group::run inside, {tasks:,} chains", f"repeat/tg_redispatch/{tasks}")]
+        entries += [ours(f"taskvisor, repeats; {tasks:,} at once", f"repeat/success/{tasks}"),
+                    ours(f"taskvisor, fails; {tasks:,} at once", f"repeat/failure/{tasks}"),
+                    Entry(f"task_group::run by itself; {tasks:,} at once", f"repeat/tg_redispatch/{tasks}")]
     yield BarChart("attempts", "One attempt of a task that runs again at once", entries, unit="ns per attempt")
 
 
