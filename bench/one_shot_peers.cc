@@ -73,8 +73,8 @@ class TbbPromise {
       futures.push_back(promise.get_future());
       group_.run(Fulfil{std::move(promise)});
     }
+    group_.wait();  // helps; without it nothing would run on one core
     for (std::future<void>& future : futures) future.get();
-    group_.wait();
   }
 
  private:
