@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import statistics
+import textwrap
 from typing import Sequence
 
 import matplotlib
@@ -79,26 +80,26 @@ def draw_bars(chart, rows):
 
 
 def draw_curve(chart, rows):
-    figure, axes = plt.subplots(figsize=(9, 5))
-    drawn = 0
+    figure, axes = plt.subplots(figsize=(9, 5.6))
+    top = 0
     for entry, color in zip(chart.entries, SERIES):
         sizes = [size for size in chart.sizes if entry.row.format(size) in rows]
         if len(sizes) < 2:
             continue
-        drawn += 1
         values = [rows.median(entry.row.format(size), chart.counter) for size in sizes]
+        top = max(top, *values)
         axes.plot(sizes, values, color=color, marker="o", linewidth=2.4 if entry.ours else 1.6,
                   linestyle="-" if entry.ours else "--", label=entry.label)
-    if not drawn:
+    if not top:
         return None
     axes.set_xscale("log")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.08 * top)
     axes.set_xticks(chart.sizes, [f"{size:,}" for size in chart.sizes])
     axes.minorticks_off()
     axes.set_xlabel(chart.across)
     axes.set_ylabel(f"{chart.unit}, less is better")
     axes.grid(axis="y", color="#d8dee4", linewidth=0.8)
-    axes.legend(frameon=False, fontsize=10)
+    axes.legend(frameon=False, fontsize=10, ncols=2, loc="upper left", bbox_to_anchor=(0, -0.16))
     return figure, axes
 
 
@@ -111,9 +112,9 @@ def draw(chart, rows, footer, folder):
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     inch = 1 / figure.get_figheight()
-    figure.tight_layout(rect=(0, 0.22 * inch, 1, 1 - 0.35 * inch))
+    figure.tight_layout(rect=(0, 0.3 * inch, 1, 1 - 0.35 * inch))
     figure.text(0.01, 1 - 0.3 * inch, chart.title, fontsize=13, color=INK)
-    figure.text(0.01, 0.06 * inch, footer, fontsize=7, color="#57606a")
+    figure.text(0.01, 0.06 * inch, textwrap.fill(footer, 150), fontsize=7, color="#57606a")
     files = [os.path.join(folder, f"{chart.file}.{kind}") for kind in ("svg", "png")]
     for file in files:
         metadata = {"Date": None} if file.endswith("svg") else {"Software": None}

@@ -71,7 +71,7 @@ def others():
          Entry("asio::steady_timer, arm and cancel", "timers/asio_cancel/1000000"),
          ours("taskvisor, arm and fire", "timers/queue_fire/1000000"),
          Entry("asio::steady_timer, arm and fire", "timers/asio_fire/1000000")],
-        unit="ns per timer")
+        counter="cpu_ns", unit="ns per timer")
     yield BarChart(
         "churn", "Add of one-shot tasks until all are over, by threads that add",
         [ours("1 thread", "churn/1"), ours("2 threads", "churn/2"), ours("4 threads", "churn/4"),

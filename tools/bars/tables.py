@@ -22,7 +22,7 @@ def ratio_table(lines):
                             f"{show(line.base)} ns" if line.best else "-",
                             line.best or "-",
                             f"{line.value:.2f}" if line.best else "-",
-                            f"{show(line.limit)} {line.bar.unit}".strip(),
+                            f"{show(line.limit)} {line.bar.unit}".strip() if line.limit is not None else "",
                             show(line.bar.stretch), line.verdict] for line in lines))
 
 
