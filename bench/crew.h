@@ -35,6 +35,8 @@ class Cores {
     }
   }
 
+  [[nodiscard]] int count() const { return CPU_COUNT(&allowed_); }
+
   void Unpin() const { pthread_setaffinity_np(pthread_self(), sizeof(allowed_), &allowed_); }
 
  private:

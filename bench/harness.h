@@ -35,10 +35,14 @@ void SpinUntil(Condition condition) {
   }
 }
 
+// Between two values it interpolates: the median of two is not the lesser one.
 inline double Quantile(std::vector<double> values, double q) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
-  return values[static_cast<size_t>(q * static_cast<double>(values.size() - 1))];
+  const double place = q * static_cast<double>(values.size() - 1);
+  const auto below = static_cast<size_t>(place);
+  const size_t above = std::min(below + 1, values.size() - 1);
+  return values[below] + (place - static_cast<double>(below)) * (values[above] - values[below]);
 }
 
 // What a row did, round by round, and the proof that it did all of it. Its time is the median

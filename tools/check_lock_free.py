@@ -57,7 +57,6 @@ ALLOWED = (
     ("bus/bus.h", "thread_.join();", "the close"),
     ("bus/bus.h", "std::this_thread::yield();", "the fan-out thread looks again"),
     ("bus/bus.h", "events_.Wait", "the fan-out thread sleeps"),
-    ("bus/ring.h", "std::this_thread::yield();", "more publishers stand still than spare slots"),
     ("supervisor/actor_state.h", "std::this_thread::yield();",
      "Settle: the worker of a body that is being cancelled just now waits for the canceller"),
     ("supervisor/attempt_context.h", "once_flag", "a body asks for its own name"),

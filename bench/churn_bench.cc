@@ -1,0 +1,99 @@
+// One-shot tasks that come and go.
+//   churn/<threads>            added by so many outside threads, all together kTasks
+//   names/<registered>         named and watched, among so many other names
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <atomic>
+#include <barrier>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "bench/parked.h"
+#include "bench/running_supervisor.h"
+#include "bench/sizes.h"
+
+namespace taskvisor::bench {
+namespace {
+
+constexpr int64_t kTasks = 100'000;
+
+// From the first thread's first Add until no task is registered.
+void Churn(benchmark::State& state) {
+  const auto threads = static_cast<uint64_t>(state.range(0));
+  const uint64_t each = std::max<uint64_t>(1, static_cast<uint64_t>(Capped(kTasks)) / threads);
+  TaskTotals totals(state);
+  const RunningSupervisor supervisor;
+  supervisor.WarmUp(threads * each, totals);
+  for (auto _ : state) {
+    std::barrier together(static_cast<std::ptrdiff_t>(threads));
+    std::vector<int64_t> begins(threads);
+    std::atomic<uint64_t> refused{0};
+    std::vector<std::thread> adders;
+    for (uint64_t i = 0; i < threads; ++i) {
+      adders.emplace_back([&, i] {
+        together.arrive_and_wait();
+        begins[i] = NowNs();
+        for (uint64_t k = 0; k < each; ++k) {
+          if (!supervisor.handle().Add(TaskSpec::Once(Body)).ok()) ++refused;
+        }
+      });
+    }
+    for (std::thread& adder : adders) adder.join();
+    supervisor.AwaitLeft();
+    const int64_t begin = *std::min_element(begins.begin(), begins.end());
+    totals.AddRound(static_cast<double>(NowNs() - begin), threads * each);
+    if (refused != 0) totals.Fail("a task was refused");
+    totals.ExpectBodies(threads * each);
+    totals.ExpectEvents(threads * each * kEventsOfOnce);
+  }
+  supervisor.End(totals);
+  totals.Report();
+}
+
+BENCHMARK(Churn)->Name("churn")->Arg(1)->Arg(2)->Arg(4)->UseManualTime();
+
+void AmongNames(benchmark::State& state) {
+  const auto registered = static_cast<uint64_t>(state.range(0));
+  const auto tasks = static_cast<uint64_t>(Capped(10'000));
+  TaskTotals totals(state);
+  const RunningSupervisor supervisor;
+  const SupervisorHandle& handle = supervisor.handle();
+  supervisor.WarmUp(tasks, totals);
+  Park(handle, registered, NamedParkedSpec, totals);
+  std::vector<std::string> names;
+  for (uint64_t i = 0; i < tasks; ++i) names.push_back("unit-" + std::to_string(i));
+  std::vector<TaskWaiter> waiters;
+  waiters.reserve(tasks);
+  for (auto _ : state) {
+    waiters.clear();
+    const int64_t begin = NowNs();
+    for (const std::string& name : names) {
+      auto added = handle.AddAndWatch(TaskSpec::Once(name, Body));
+      if (added.ok()) waiters.push_back(std::move(added->waiter));
+    }
+    if (!RunningSupervisor::AwaitAll(waiters)) totals.Fail("a task did not complete");
+    totals.AddRound(static_cast<double>(NowNs() - begin), tasks);
+    supervisor.AwaitLeft(registered);
+    if (waiters.size() != tasks) totals.Fail("a task was refused");
+    totals.ExpectBodies(tasks);
+    totals.ExpectEvents(tasks * kEventsOfOnce);
+  }
+  supervisor.End(totals);
+  totals.Report();
+}
+
+// A fixed number of rounds: what comes before them takes seconds.
+void Registered(benchmark::internal::Benchmark* row) {
+  Sizes<1000, 10'000, 100'000, 1'000'000>(row);
+  row->Iterations(15);
+}
+
+BENCHMARK(AmongNames)->Name("names")->Apply(Registered);
+
+}  // namespace
+}  // namespace taskvisor::bench

@@ -1,0 +1,190 @@
+// Tasks that run once and do nothing: a known set through Run, and one by one through Add.
+//   run/<what>/<tasks>         specs are made, run, and the supervisor is shut down
+//   add/<where>_<what>/<tasks> by one thread, or by the body of a task, until all are over
+// The baselines, run/ and inside/, are in one_shot_peers.cc.
+
+#include <benchmark/benchmark.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bench/running_supervisor.h"
+#include "bench/sizes.h"
+
+namespace taskvisor::bench {
+namespace {
+
+std::vector<TaskSpec> Specs(uint64_t tasks) {
+  std::vector<TaskSpec> specs;
+  specs.reserve(tasks);
+  for (uint64_t i = 0; i < tasks; ++i) specs.push_back(TaskSpec::Once(Body));
+  return specs;
+}
+
+constexpr size_t kDefaultBus = 0;
+// Holds the events of 100,000 tasks: none is lost, all go through the fan-out.
+constexpr size_t kLargeBus = size_t{1} << 20;
+
+// A supervisor runs one batch in its life, so each round has a new one, with cold memory.
+// `build_ns`: the part of the time that went into the specs.
+template <bool kListener, size_t kBus = kDefaultBus>
+void RunBatch(benchmark::State& state) {
+  const auto tasks = static_cast<uint64_t>(state.range(0));
+  TaskTotals totals(state);
+  std::vector<double> build_ns;
+  for (auto _ : state) {
+    const auto listener = std::make_shared<CountingSubscriber>();
+    SupervisorConfig config;
+    if (kBus != kDefaultBus) config.bus_capacity = kBus;
+    if (kListener) config.subscribers.push_back(listener);
+    Supervisor supervisor = Supervisor::Create(std::move(config)).value();
+    const int64_t begin = NowNs();
+    std::vector<TaskSpec> specs = Specs(tasks);
+    const int64_t built = NowNs();
+    const absl::Status status = supervisor.Run(std::move(specs));
+    totals.AddRound(static_cast<double>(NowNs() - begin), tasks);
+    build_ns.push_back(static_cast<double>(built - begin) / static_cast<double>(tasks));
+    if (!status.ok()) totals.Fail(status.ToString());
+    totals.ExpectBodies(tasks);
+    totals.ExpectEvents(tasks * kEventsOfOnce);
+    CloseAccounts(supervisor.Serve(), totals);
+    if (kListener && supervisor.Serve().SubscriberStats()[0].delivered != listener->count()) {
+      totals.Fail("the subscriber was not called for each event delivered to it");
+    }
+  }
+  totals.Report();
+  state.counters["build_ns"] = Quantile(build_ns, 0.5);
+}
+
+BENCHMARK(RunBatch<false>)->Name("run/batch")->Apply(Sizes<1000, 10'000, 100'000, 1'000'000>);
+BENCHMARK(RunBatch<true>)->Name("run/batch_counted")->Apply(Sizes<1000, 100'000, 1'000'000>);
+BENCHMARK(RunBatch<false, kLargeBus>)->Name("run/batch_none_lost")->Apply(Sizes<100'000>);
+
+// Every outcome is read, after Run.
+void RunBatchWatched(benchmark::State& state) {
+  const auto tasks = static_cast<uint64_t>(state.range(0));
+  TaskTotals totals(state);
+  std::vector<TaskWaiter> waiters;
+  for (auto _ : state) {
+    Supervisor supervisor = Supervisor::Create().value();
+    waiters.clear();
+    waiters.reserve(tasks);
+    const int64_t begin = NowNs();
+    std::vector<TaskSpec> specs = Specs(tasks);
+    for (TaskSpec& spec : specs) waiters.push_back(spec.Watch());
+    const absl::Status status = supervisor.Run(std::move(specs));
+    if (!RunningSupervisor::AwaitAll(waiters)) totals.Fail("a task did not complete");
+    totals.AddRound(static_cast<double>(NowNs() - begin), tasks);
+    if (!status.ok()) totals.Fail(status.ToString());
+    totals.ExpectBodies(tasks);
+    totals.ExpectEvents(tasks * kEventsOfOnce);
+    CloseAccounts(supervisor.Serve(), totals);
+  }
+  totals.Report();
+}
+
+BENCHMARK(RunBatchWatched)->Name("run/batch_watched")->Apply(Sizes<100'000>);
+
+// A batch into a supervisor that is warm, through AddBatch.
+void AddBatch(benchmark::State& state) {
+  const auto tasks = static_cast<uint64_t>(state.range(0));
+  TaskTotals totals(state);
+  const RunningSupervisor supervisor;
+  supervisor.WarmUp(tasks, totals);
+  for (auto _ : state) {
+    const int64_t begin = NowNs();
+    if (!supervisor.handle().AddBatch(Specs(tasks)).ok()) totals.Fail("the batch was refused");
+    supervisor.AwaitLeft();
+    totals.AddRound(static_cast<double>(NowNs() - begin), tasks);
+    totals.ExpectBodies(tasks);
+    totals.ExpectEvents(tasks * kEventsOfOnce);
+  }
+  supervisor.End(totals);
+  totals.Report();
+}
+
+BENCHMARK(AddBatch)->Name("run/add_batch")->Apply(Sizes<1000, 100'000>);
+
+// --- one by one ------------------------------------------------------------------------
+
+struct Named {
+  // Made ahead and short, so that what is timed is the supervisor's part.
+  explicit Named(uint64_t tasks) {
+    for (uint64_t i = 0; i < tasks; ++i) names.push_back("unit-" + std::to_string(i));
+  }
+  [[nodiscard]] TaskSpec Spec(uint64_t i) const { return TaskSpec::Once(names[i], Body); }
+  std::vector<std::string> names;
+};
+
+struct Anonymous {
+  explicit Anonymous(uint64_t) {}
+  [[nodiscard]] TaskSpec Spec(uint64_t) const { return TaskSpec::Once(Body); }
+};
+
+// Adds them all; the waiters of all, or of the last one. Fewer if one was refused.
+template <class Source, bool kWatched>
+void AddAll(const SupervisorHandle& handle, const Source& source, uint64_t tasks,
+            std::vector<TaskWaiter>& waiters) {
+  for (uint64_t i = 0; i < tasks; ++i) {
+    if (kWatched || i + 1 == tasks) {
+      auto added = handle.AddAndWatch(source.Spec(i));
+      if (added.ok()) waiters.push_back(std::move(added->waiter));
+    } else {
+      static_cast<void>(handle.Add(source.Spec(i)));
+    }
+  }
+}
+
+// Watched: until every outcome has been read. Not watched: until none is registered.
+template <class Source, bool kWatched, bool kInside>
+void AddOneByOne(benchmark::State& state) {
+  const auto tasks = static_cast<uint64_t>(state.range(0));
+  TaskTotals totals(state);
+  const Source source(tasks);
+  const RunningSupervisor supervisor;
+  const SupervisorHandle& handle = supervisor.handle();
+  supervisor.WarmUp(tasks, totals);
+  std::vector<TaskWaiter> waiters;
+  for (auto _ : state) {
+    waiters.clear();
+    waiters.reserve(tasks);
+    const int64_t begin = NowNs();
+    if constexpr (kInside) {
+      auto adder = handle.AddAndWatch(
+          TaskSpec::Once([&] { AddAll<Source, kWatched>(handle, source, tasks, waiters); }));
+      if (!adder->waiter.Wait()->IsSuccess()) totals.Fail("the adding task did not complete");
+    } else {
+      AddAll<Source, kWatched>(handle, source, tasks, waiters);
+    }
+    if (!RunningSupervisor::AwaitAll(waiters)) totals.Fail("a task did not complete");
+    if (!kWatched) supervisor.AwaitLeft();
+    totals.AddRound(static_cast<double>(NowNs() - begin), tasks);
+    supervisor.AwaitLeft();
+    if (waiters.size() != (kWatched ? tasks : 1)) totals.Fail("a task was refused");
+    totals.ExpectBodies(tasks);
+    totals.ExpectEvents(tasks * kEventsOfOnce);
+  }
+  supervisor.End(totals);
+  totals.Report();
+}
+
+void Added(benchmark::internal::Benchmark* row) { Sizes<100'000>(row); }
+
+BENCHMARK(AddOneByOne<Anonymous, false, false>)->Name("add/outside_anonymous")->Apply(Added);
+BENCHMARK(AddOneByOne<Anonymous, true, false>)
+    ->Name("add/outside_anonymous_watched")
+    ->Apply(Sizes<1000, 10'000, 100'000>);
+BENCHMARK(AddOneByOne<Named, false, false>)->Name("add/outside_named")->Apply(Added);
+BENCHMARK(AddOneByOne<Named, true, false>)
+    ->Name("add/outside_named_watched")
+    ->Apply(Sizes<1000, 10'000, 100'000>);
+BENCHMARK(AddOneByOne<Anonymous, false, true>)->Name("add/inside_anonymous")->Apply(Added);
+BENCHMARK(AddOneByOne<Anonymous, true, true>)->Name("add/inside_anonymous_watched")->Apply(Added);
+BENCHMARK(AddOneByOne<Named, false, true>)->Name("add/inside_named")->Apply(Added);
+BENCHMARK(AddOneByOne<Named, true, true>)->Name("add/inside_named_watched")->Apply(Added);
+
+}  // namespace
+}  // namespace taskvisor::bench
