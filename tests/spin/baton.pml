@@ -1,5 +1,5 @@
 /* The baton (bus/baton.h, bus/ring_reader.h, bus/bus.h): the bus's thread and that of the sole
- * subscription read the ring by turns; two producers, the close, and a subscription that is
+ * subscription read the ring by turns; a producer, the close, and a subscription that is
  * abandoned or whose callback never returns. The ring is reduced as in fan_out.pml, the queue to
  * its two counters; each of the two threads waits on an event count of its own.
  *
@@ -8,8 +8,8 @@
  */
 #define BUS 0
 #define OWN 1
-#define PRODUCERS 2
-#define PUBLISHES 1
+#define PRODUCERS 1
+#define PUBLISHES 2
 #define LAST 2          /* of them all */
 #define BATCH 1
 
@@ -166,7 +166,8 @@ end_stuck:
      taken = 0;
      if
      :: !retired -> goto try                        /* at the first look, */
-     :: PrepareWait(OWN);                           /* or at the last one */
+     :: true ->                                      /* or at the last one */
+        PrepareWait(OWN);
         if
         :: HasWork -> goto rested
         :: !HasWork && !retired -> goto try
@@ -180,7 +181,7 @@ try: skip;
      :: else
      fi;
      PrepareWait(OWN);
-     if :: HasWork -> goto rested :: else fi;
+     if :: HasWork -> goto rested :: else -> skip fi;
      TakeOrAsk();
      if :: taken -> goto read :: else fi;
 wait:
@@ -238,14 +239,13 @@ rested:
      skip;
      d_step { taken = 0; limit = 0 }
   od;
+  sub_over = 1;
 #ifndef M_RESIGN_SILENTLY
-  Notify(BUS);                                      /* Resign */
+  Notify(BUS)                                       /* Resign */
 #endif
-  sub_over = 1
 }
 
 active proctype Closer() {
-  bit who;
   if
   :: abandoned = 1; Notify(OWN)                     /* Abandon */
   :: skip
@@ -259,10 +259,7 @@ active proctype Closer() {
   fi;
   d_step { closed = 1; end_at = claimed };          /* word_.fetch_or(closed) */
   end_known = 1;                                    /* end_.store */
-#ifdef M_CLOSE_NOTIFIES_THE_WAITER
-  who = waiter;
-  Notify(who);
-#elif !defined(M_CLOSE_WITHOUT_NOTIFY)
+#ifndef M_CLOSE_WITHOUT_NOTIFY
   Notify(BUS);
 #endif
   over;
