@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -43,17 +44,29 @@ class Target {
 
 // --- the ways: Send(now) makes Hit(now) happen at the target, on another thread ---------
 
+// kPlaced: the bus's threads on another core than the publisher's, like the ping-pong's two.
+// Left to the scheduler they share one at times and take turns at a context switch each.
+template <bool kPlaced>
 class BusWay : private Receiver {
  public:
-  explicit BusWay(Target& target) : target_(target), bus_({this}) {}
-  void Send(uint64_t now) { bus_.Publish(now); }
-  [[nodiscard]] uint64_t lost() const { return bus_.lost(); }
+  explicit BusWay(Target& target) : target_(target), bus_(Start()) {
+    if (kPlaced) cores_.Pin(0);
+  }
+  ~BusWay() { cores_.Unpin(); }
+  void Send(uint64_t now) { bus_->Publish(now); }
+  [[nodiscard]] uint64_t lost() const { return bus_->lost(); }
 
  private:
   void OnRecord(const Record& record) noexcept override { target_.Hit(record.value); }
 
+  std::unique_ptr<RunningBus> Start() {
+    if (kPlaced) cores_.Pin(1);  // which its threads inherit
+    return std::make_unique<RunningBus>(std::vector<Receiver*>{this});
+  }
+
   Target& target_;
-  RunningBus bus_;
+  const Cores cores_;
+  const std::unique_ptr<RunningBus> bus_;
 };
 
 // A cache line that one thread writes and another one waits for.
@@ -190,10 +203,11 @@ void Parked(benchmark::internal::Benchmark* row) {
   row->Iterations(kParkedEvents)->UseManualTime();
 }
 
-BENCHMARK(Latency<BusWay, false>)->Name("latency/bus_spinning")->Apply(Spinning);
+BENCHMARK(Latency<BusWay<true>, false>)->Name("latency/bus_spinning")->Apply(Spinning);
+BENCHMARK(Latency<BusWay<false>, false>)->Name("latency/bus_spinning_unplaced")->Apply(Spinning);
 BENCHMARK(Latency<PingPong, false>)->Name("latency/ping_pong")->Apply(Spinning);
 BENCHMARK(Latency<Relay, false>)->Name("latency/relay")->Apply(Spinning);
-BENCHMARK(Latency<BusWay, true>)->Name("latency/bus_parked")->Apply(Parked);
+BENCHMARK(Latency<BusWay<false>, true>)->Name("latency/bus_parked")->Apply(Parked);
 BENCHMARK(Latency<FutexHop, true>)->Name("latency/futex_hop")->Apply(Parked);
 
 }  // namespace

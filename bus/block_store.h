@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <new>
 #include <utility>
@@ -37,15 +36,15 @@ class BlockStore {
   // are in use and there is no memory for another.
   template <class Past>
   [[nodiscard]] char* Reserve(size_t bytes, Past past) {
-    if (blocks_.back().size - used_ < bytes && !OpenBlock(bytes, past)) return nullptr;
-    return blocks_.back().memory.get() + used_;
+    if (current().size - used_ < bytes && !OpenBlock(bytes, past)) return nullptr;
+    return current().memory.get() + used_;
   }
 
   // What was reserved is in use.
   void Keep(size_t bytes) { used_ += (bytes + kAlign - 1) / kAlign * kAlign; }
 
   // The user's queue holds something of the current block.
-  void Mark(size_t user, uint64_t mark) { blocks_.back().marks[user] = mark; }
+  void Mark(size_t user, uint64_t mark) { current().marks[user] = mark; }
 
   [[nodiscard]] size_t blocks() const { return blocks_.size(); }
 
@@ -63,29 +62,32 @@ class BlockStore {
     return {std::make_unique_for_overwrite<char[]>(size), size, std::vector<uint64_t>(users_)};
   }
 
+  [[nodiscard]] Block& current() { return blocks_[current_]; }
+
   template <class Past>
   bool OpenBlock(size_t bytes, Past past) {
-    used_ = 0;
     if (Reuse(bytes, past)) return true;
     try {
       blocks_.push_back(MakeBlock(std::max(bytes, kBlock)));
-      return true;
     } catch (const std::bad_alloc&) {
-      used_ = blocks_.back().size;  // in use: look again the next time
-      return false;
+      return false;  // the current one stays: it is asked again the next time
     }
+    current_ = blocks_.size() - 1;
+    used_ = 0;
+    return true;
   }
 
-  // The oldest blocks first: they are at the front, and those still in use go to the back.
+  // Goes round: what was just used is looked at last. Allocates nothing.
   template <class Past>
   bool Reuse(size_t bytes, Past past) {
     for (size_t look = std::min<size_t>(kLooks, blocks_.size()); look > 0; --look) {
-      Block block = std::move(blocks_.front());
-      blocks_.pop_front();
-      const bool free = block.size >= bytes && IsFree(block, past);
-      if (free) std::fill(block.marks.begin(), block.marks.end(), 0);
-      blocks_.push_back(std::move(block));
-      if (free) return true;
+      next_ = (next_ + 1) % blocks_.size();
+      Block& block = blocks_[next_];
+      if (block.size < bytes || !IsFree(block, past)) continue;
+      std::fill(block.marks.begin(), block.marks.end(), 0);
+      current_ = next_;
+      used_ = 0;
+      return true;
     }
     return false;
   }
@@ -99,8 +101,10 @@ class BlockStore {
   }
 
   const size_t users_;
-  std::deque<Block> blocks_;  // the last one is the current one
-  size_t used_ = 0;           // of the current one
+  std::vector<Block> blocks_;
+  size_t current_ = 0;
+  size_t next_ = 0;  // where Reuse looked last
+  size_t used_ = 0;  // of the current one
 };
 
 }  // namespace taskvisor::internal

@@ -7,59 +7,28 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
-#include <new>
-#include <string>
 #include <thread>
 #include <utility>
-#include <vector>
 
-#include "bus/block_store.h"
+#include "bus/baton.h"
+#include "bus/fan_out.h"
 #include "bus/ring.h"
+#include "bus/ring_reader.h"
 #include "bus/slot.h"
 #include "bus/subscription.h"
 #include "sched/event_count.h"
 
 namespace taskvisor::internal {
 
-// A record that the bus makes itself. The text: TextSizeOf(record) bytes.
-template <class T>
-struct Report {
-  T record;
-  std::string text = {};
-};
-
-// What the owner of a bus adds to the fan-out. All on the fan-out thread.
-template <class T>
-class FanOutHooks {
- public:
-  virtual ~FanOutHooks() = default;
-
-  // Sees every record before any subscription does.
-  virtual void Observe(const T& record) noexcept = 0;
-
-  // Makes the record that tells every subscription of `lost` records of the ring; its
-  // number is set by the bus: the last of the lost ones.
-  [[nodiscard]] virtual Report<T> MakeLag(uint64_t lost) noexcept = 0;
-
-  // Makes the record that tells that a subscription refused `count` records: all of an
-  // episode, when it is over.
-  [[nodiscard]] virtual Report<T> MakeRefusal(const Subscription<T>& subscription,
-                                              typename Subscription<T>::Offered why,
-                                              uint64_t count) noexcept = 0;
-
-  // Nothing to fan out; the thread is about to park.
-  virtual void OnIdle() noexcept = 0;
-
-  // Losing such a record is counted, but not reported: no feedback loop.
-  [[nodiscard]] virtual bool IsDiagnostic(const T& record) const noexcept = 0;
-};
-
 // Bus<T>
 //
-//   any thread ── Publish ──▶ Ring ── one fan-out thread ──▶ Subscription ──▶ callback
-//                                                    └─────▶ Subscription ──▶ callback
+//   any thread ── Publish ──▶ Ring ── who has the baton: FanOut ──▶ Subscription ──▶ callback
+//                                                           └─────▶ Subscription ──▶ callback
+//
+// The baton is the right to read the ring. The bus has a thread that takes it whenever nobody
+// else does; a sole subscription's thread takes it while it has no record of its own (see
+// ring_reader.h), and then nothing passes from thread to thread on its way to the callback.
 //
 // T is trivially copyable and has a member `uint64_t sequence`, set by the fan-out. If it
 // has a member `text_size`, so many bytes of text follow it: in the ring behind it and in
@@ -70,20 +39,16 @@ class FanOutHooks {
 //   life:  built ── Start ──▶ running ── Close ──▶ draining ──▶ done
 //          Close before Start: done at once, and Start does nothing.
 //
-// Progress: Publish as Ring::Publish, plus a futex wake if the fan-out sleeps.
+// Progress: Publish as Ring::Publish, plus a futex wake if the reader sleeps.
 template <class T>
 class Bus {
  public:
-  using Subscriptions = std::vector<std::shared_ptr<Subscription<T>>>;
+  using Subscriptions = typename FanOut<T>::Subscriptions;
 
   Bus(size_t capacity, Subscriptions subscriptions, FanOutHooks<T>& hooks,
       typename Ring<T>::Options options = {})
-      : ring_(capacity, options),
-        subscriptions_(std::move(subscriptions)),
-        refusals_(subscriptions_.size()),
-        store_(std::make_shared<BlockStore>(subscriptions_.size())),
-        hooks_(hooks) {
-    for (const auto& subscription : subscriptions_) subscription->Keep(store_);
+      : ring_(capacity, options), fan_out_(ring_, std::move(subscriptions), hooks) {
+    AddStandIn();
   }
 
   ~Bus() { Join(); }
@@ -91,250 +56,128 @@ class Bus {
   // Not at the same time as Close.
   void Start() {
     if (thread_.joinable() || ring_.Exhausted()) return;
-    for (const auto& subscription : subscriptions_) static_cast<void>(subscription->Start());
+    for (const auto& subscription : subscriptions()) static_cast<void>(subscription->Start());
     thread_ = std::thread([this] { Loop(); });
   }
 
   // fill(T&) writes a record without text in place. Any thread; never blocks.
   template <class Fill>
   void Publish(Fill fill) {
-    if (Ring<T>::OwesWakeUp(ring_.Publish(fill))) events_.Notify();
+    if (Ring<T>::OwesWakeUp(ring_.Publish(fill))) baton_->NotifyWaiter();
   }
 
   // Several records with consecutive numbers, with text: see Ring::PublishRun.
   template <size_t kRun, class Fill>
   void PublishRun(const std::array<uint32_t, kRun>& text_sizes, Fill fill) {
-    if (Ring<T>::OwesWakeUp(ring_.PublishRun(text_sizes, fill))) events_.Notify();
+    if (Ring<T>::OwesWakeUp(ring_.PublishRun(text_sizes, fill))) baton_->NotifyWaiter();
   }
 
-  // From the fan-out thread's hooks; false after the close.
-  bool PublishReport(const Report<T>& report) {
-    const std::array<uint32_t, 1> size{static_cast<uint32_t>(report.text.size())};
-    const auto write = [&](size_t, T& slot, SlotText<T>& text) {
-      slot = report.record;
-      text.Append(report.text);
-    };
-    return ring_.PublishRun(size, write) != Ring<T>::Published::kClosed;
-  }
+  // From the hooks; false after the close.
+  bool PublishReport(const Report<T>& report) { return fan_out_.PublishReport(report); }
 
-  // Nothing more is taken; the fan-out passes on what it has, closes the subscriptions
+  // Nothing more is taken; the bus's thread passes on what it has, closes the subscriptions
   // and ends. Returns at once; see Join.
   void Close() {
     ring_.Close();
-    events_.Notify();
+    baton_->bus_events().Notify();
     if (!thread_.joinable()) {
-      for (const auto& subscription : subscriptions_) subscription->Close();
+      for (const auto& subscription : subscriptions()) subscription->Close();
     }
   }
 
-  // Waits for the fan-out thread: the time it takes to copy what is in the ring, plus
+  // Waits for the bus's thread: the time it takes to copy what is in the ring, plus
   // at most kHoleLimit for each publisher that never finishes. REQUIRES: Close().
   void Join() {
     if (thread_.joinable()) thread_.join();
   }
 
-  [[nodiscard]] const Subscriptions& subscriptions() const { return subscriptions_; }
-
-  // Records lost in the ring, as told by the lag records so far.
-  [[nodiscard]] uint64_t lost() const { return lost_.load(std::memory_order_acquire); }
-  // Records that went through the fan-out.
-  [[nodiscard]] uint64_t fanned_out() const { return fanned_out_.load(std::memory_order_acquire); }
+  [[nodiscard]] const Subscriptions& subscriptions() const { return fan_out_.subscriptions(); }
+  // See FanOut.
+  [[nodiscard]] uint64_t lost() const { return fan_out_.lost(); }
+  [[nodiscard]] uint64_t fanned_out() const { return fan_out_.fanned_out(); }
 
  private:
-  static constexpr int kBatch = 64;
   static constexpr int kLooksBeforeParking = 32;
+  static constexpr int kLooksBeforeGiving = 4;  // when it was asked for the baton
   static constexpr std::chrono::milliseconds kHoleLimit{100};
-  static constexpr std::chrono::microseconds kHoleNap{50};
 
-  // The episode in which a subscription refuses, if count > 0.
-  struct Refusal {
-    typename Subscription<T>::Offered why = Subscription<T>::Offered::kFull;
-    uint64_t count = 0;
-  };
-
-  struct PendingReport {
-    size_t subscription;
-    typename Subscription<T>::Offered why;
-    uint64_t count;
-  };
+  // A sole subscription reads the ring itself while it has nothing else to do.
+  void AddStandIn() {
+    if (subscriptions().size() != 1) return;
+    Subscription<T>& sole = *subscriptions().front();
+    baton_->SetStandIn(sole.events());
+    sole.SetStandIn(std::make_unique<RingReader<T>>(baton_, fan_out_));
+  }
 
   void Loop() {
     pthread_setname_np(pthread_self(), "tv-bus");
+    do {
+      TakeBaton();
+    } while (!Read());
+    fan_out_.Finish();
+    for (const auto& subscription : subscriptions()) subscription->Close();
+  }
+
+  void TakeBaton() {
+    for (int look = 0; look < kLooksBeforeParking; ++look) {
+      if (baton_->TryTake()) return;
+      std::this_thread::yield();
+    }
+    Await(baton_->bus_events(), [this] { return baton_->TakeOrAsk(); });
+  }
+
+  // With the baton. True: all is read, and the baton kept (B5). False: the ring slept, and
+  // the baton was given up.
+  bool Read() {
     while (!ring_.Exhausted()) {
-      const int count = DrainSome();
+      const int count = fan_out_.Drain(kBatch);
       if (count == 0) {
-        Idle();
+        if (Idle()) return false;
       } else if (count < kBatch) {
         // Close behind the publishers: each look takes a cache line from one of them.
         std::this_thread::yield();
       }
     }
-    ReportRest();
-    for (const auto& subscription : subscriptions_) {
-      subscription->Flush();
-      subscription->Close();
-    }
+    return true;
   }
 
-  int DrainSome() {
-    int count = 0;
-    while (count < kBatch) {
-      const auto taken = ring_.Take();
-      if (taken.record == nullptr) break;
-      if (taken.lost > 0) Lag(taken.lost, taken.number - 1);
-      const size_t text_size = TextSizeOf(*taken.record);
-      Deliver(*taken.record, taken.number, text_size,
-              [&](char* to) { ring_.CopyText(to, text_size); });
-      ring_.Done(text_size);
-      SendReports();
-      ++count;
-    }
-    if (ring_.MissesSome()) count += TellTrailingLosses();
-    HandOver(count);
-    return count;
-  }
-
-  void HandOver(int count) {
-    fanned_out_.store(fanned_out_.load(std::memory_order_relaxed) + static_cast<uint64_t>(count),
-                      std::memory_order_release);
-    for (const auto& subscription : subscriptions_) subscription->Flush();
-  }
-
-  int TellTrailingLosses() {
-    const uint64_t lost = ring_.TakeTrailingLosses();
-    if (lost == 0) return 0;
-    Lag(lost, ring_.number());
-    return 1;
-  }
-
-  void Lag(uint64_t lost, uint64_t number) {
-    lost_.store(lost_.load(std::memory_order_relaxed) + lost, std::memory_order_release);
-    DeliverReport(hooks_.MakeLag(lost), number);
-    SendReports();
-  }
-
-  void DeliverReport(const Report<T>& report, uint64_t number) {
-    Deliver(report.record, number, report.text.size(),
-            [&](char* to) { std::memcpy(to, report.text.data(), report.text.size()); });
-  }
-
-  // Copies the record to where it stays, with its text behind it, and passes it on.
-  template <class CopyText>
-  void Deliver(const T& record, uint64_t number, size_t text_size, CopyText copy_text) {
-    const size_t bytes = sizeof(T) + text_size;
-    const auto handed_over = [this](size_t i, uint64_t mark) {
-      return subscriptions_[i]->HandedOver(mark);
-    };
-    char* const room = store_->Reserve(bytes, handed_over);
-    if (room == nullptr) return RefuseForAll(record);
-    T* const stored = new (room) T(record);
-    stored->sequence = number;
-    if (text_size > 0) copy_text(room + sizeof(T));
-    hooks_.Observe(*stored);
-    if (OfferToAll(*stored)) store_->Keep(bytes);
-  }
-
-  // No memory: nobody gets it, and each loss is counted and told.
-  void RefuseForAll(const T& record) {
-    const bool diagnostic = hooks_.IsDiagnostic(record);
-    for (size_t i = 0; i < subscriptions_.size(); ++i) {
-      const auto refused = subscriptions_[i]->Refuse(record);
-      if (refused == Subscription<T>::Offered::kFull && !diagnostic) NoteRefusal(i, refused);
-    }
-  }
-
-  bool OfferToAll(const T& record) {
-    using Offered = typename Subscription<T>::Offered;
-    const bool diagnostic = hooks_.IsDiagnostic(record);
-    bool taken = false;
-    for (size_t i = 0; i < subscriptions_.size(); ++i) {
-      const Offered offered = subscriptions_[i]->Offer(record);
-      if (offered == Offered::kUnwanted) continue;
-      if (offered == Offered::kTaken) {
-        taken = true;
-        store_->Mark(i, subscriptions_[i]->mark());
-      }
-      if (!diagnostic) NoteRefusal(i, offered);
-    }
-    return taken;
-  }
-
-  // An episode is over when the subscription takes a record again, when the reason
-  // changes, or at the end.
-  void NoteRefusal(size_t i, typename Subscription<T>::Offered offered) {
-    using Offered = typename Subscription<T>::Offered;
-    Refusal& refusal = refusals_[i];
-    if (refusal.count > 0 && refusal.why != offered) ReportRefusal(i);
-    if (offered == Offered::kTaken) return;
-    refusal.why = offered;
-    ++refusal.count;
-  }
-
-  void ReportRefusal(size_t i) {
-    const uint64_t count = std::exchange(refusals_[i].count, 0);
-    if (count > 0) reports_.push_back({i, refusals_[i].why, count});
-  }
-
-  // When a record has gone to all, so that what is said about it comes after it. Through
-  // the ring, for a number of its own; after the close, straight on. A report makes no
-  // further ones: it is a diagnostic.
-  void SendReports() {
-    for (size_t r = 0; r < reports_.size(); ++r) {
-      const PendingReport pending = reports_[r];
-      const Report<T> report =
-          hooks_.MakeRefusal(*subscriptions_[pending.subscription], pending.why, pending.count);
-      if (!PublishReport(report)) DeliverReport(report, ring_.TakeNumber());
-    }
-    reports_.clear();
-  }
-
-  void ReportRest() {
-    for (size_t i = 0; i < subscriptions_.size(); ++i) {
-      ReportRefusal(i);
-    }
-    SendReports();
-  }
-
-  void Idle() {
-    for (int look = 0; look < kLooksBeforeParking; ++look) {
+  // True: slept, without the baton.
+  bool Idle() {
+    for (int look = 0; look < (baton_->Asked() ? kLooksBeforeGiving : kLooksBeforeParking);
+         ++look) {
       std::this_thread::yield();
-      if (DrainSome() > 0) return;
+      if (fan_out_.Drain(kBatch) > 0) return false;
     }
-    if (TellTrailingLosses() > 0) return HandOver(1);
-    hooks_.OnIdle();
-    const EventCount::Key key = events_.PrepareWait();
+    if (fan_out_.TellTrailingLosses() > 0) return false;
+    fan_out_.hooks().OnIdle();
+    EventCount& events = baton_->bus_events();
+    baton_->Appoint(events);
+    const EventCount::Key key = events.PrepareWait();
     if (ring_.TrySleep()) {
-      events_.Wait(key);
-    } else if (ring_.AtHole()) {
-      WaitAtHole();
+      baton_->GiveToStandIn();
+      events.Wait(key);
+      return true;
     }
+    if (ring_.AtHole()) WaitAtHole();
+    return false;
   }
 
-  // A publisher was pre-empted between claim and stamp. It does not know that we wait,
+  // A publisher was pre-empted between ticket and stamp. It does not know that we wait,
   // so look again soon; after the close, not for ever.
   void WaitAtHole() {
     using std::chrono::steady_clock;
+    EventCount& events = baton_->bus_events();
     const auto since = steady_clock::now();
     while (ring_.AtHole()) {
-      if (ring_.closed() && steady_clock::now() - since > kHoleLimit) {
-        const uint64_t missing = ring_.SkipHoles();
-        Lag(missing, ring_.number());
-        return;
-      }
-      const EventCount::Key key = events_.PrepareWait();
-      events_.WaitUntil(key, steady_clock::now() + kHoleNap);
+      if (ring_.closed() && steady_clock::now() - since > kHoleLimit) return fan_out_.SkipHoles();
+      const EventCount::Key key = events.PrepareWait();
+      events.WaitUntil(key, steady_clock::now() + kHoleNap);
     }
   }
 
   Ring<T> ring_;
-  const Subscriptions subscriptions_;
-  std::vector<Refusal> refusals_;
-  std::vector<PendingReport> reports_;
-  const std::shared_ptr<BlockStore> store_;
-  FanOutHooks<T>& hooks_;
-  EventCount events_;
-  Atomic<uint64_t> lost_{0};
-  Atomic<uint64_t> fanned_out_{0};
+  FanOut<T> fan_out_;
+  const std::shared_ptr<Baton> baton_ = std::make_shared<Baton>();
   std::thread thread_;
 };
 

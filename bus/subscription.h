@@ -23,7 +23,7 @@ class Sink {
   virtual void OnRecord(const T& record) noexcept = 0;
   // No OnRecord follows; also on the subscription's thread.
   virtual void OnClosed() noexcept {}
-  // Asked on the fan-out thread; a record it does not want costs it nothing.
+  // Asked by the fan-out; a record it does not want costs it nothing.
   [[nodiscard]] virtual bool Wants(const T& record) const noexcept = 0;
 };
 
@@ -34,6 +34,26 @@ struct SubscriptionCounts {
   uint64_t delivered = 0;  // handed to the callback
   uint64_t dropped = 0;    // queue full, or thrown away at the close
   uint64_t queued = 0;
+};
+
+template <class T>
+class Subscription;
+
+// What the thread of a subscription may do for the bus while it has no record: read the ring.
+// See ring_reader.h.
+template <class T>
+class StandIn {
+ public:
+  virtual ~StandIn() = default;
+
+  // Whether it is ours to do now. If not, the subscription is notified when that changes.
+  [[nodiscard]] virtual bool TryTake() noexcept = 0;
+
+  // After TryTake: until there is something for `own` to do, or perhaps was while it slept.
+  virtual void Read(Subscription<T>& own) noexcept = 0;
+
+  // Whatever was ours is left to others: the thread ends.
+  virtual void Resign() noexcept = 0;
 };
 
 // Subscription<T>
@@ -50,8 +70,9 @@ struct SubscriptionCounts {
 // kClosed by Abandon: the thread ends as soon as the running callback returns (which
 // may be never); what is queued counts as dropped.
 //
-// Threads: Offer, Flush from the fan-out thread; OnRecord on the own thread; the rest
-// from anywhere. The thread shares ownership, so it may outlive the bus.
+// Threads: Offer, Flush from the fan-out, one thread at a time, which may be its own between
+// two callbacks; OnRecord on the own thread; the rest from anywhere. The thread shares
+// ownership, so it may outlive the bus.
 template <class T>
 class Subscription : public std::enable_shared_from_this<Subscription<T>> {
  public:
@@ -74,22 +95,17 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
   }
 
   // Queues the address of a record that stays where it is until HandedOver says that it is
-  // not needed any more. Seen by the thread, and awaited by it, after Flush.
-  Offered Offer(const T& record) {
+  // not needed any more. Seen by the thread, and awaited by it, after Flush. A record that
+  // does not stay, for want of memory, counts as if the queue were full.
+  Offered Offer(const T& record, bool stays = true) {
     if (!sink_->Wants(record)) return Offered::kUnwanted;
     // relaxed: counters; each has one writer and is only reported.
     offered_.store(offered_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (state_.load(std::memory_order_acquire) == kClosed) return Drop(Offered::kClosed);
+    if (!stays) return Drop(Offered::kFull);
     if (queue_.TryPush(&record)) return Offered::kTaken;
     Flush();  // perhaps it is full only of what the thread was not told of
     return queue_.TryPush(&record) ? Offered::kTaken : Drop(Offered::kFull);
-  }
-
-  // Counts a record as if the queue were full.
-  Offered Refuse(const T& record) {
-    if (!sink_->Wants(record)) return Offered::kUnwanted;
-    offered_.store(offered_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    return Drop(Offered::kFull);
   }
 
   // Hands over all that was taken since the last, with one wake-up.
@@ -106,6 +122,16 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
 
   // Keeps what the queued addresses lead to, for as long as the thread may run.
   void Keep(std::shared_ptr<const void> records) { records_ = std::move(records); }
+
+  // Before Start.
+  void SetStandIn(std::unique_ptr<StandIn<T>> stand_in) { stand_in_ = std::move(stand_in); }
+
+  // For the own thread: something to do that is not its stand-in's. Notified at `events`.
+  [[nodiscard]] bool HasWork() {
+    return queue_.Front() != nullptr || state_.load(std::memory_order_acquire) != kOpen;
+  }
+  [[nodiscard]] EventCount& events() { return events_; }
+  [[nodiscard]] size_t capacity() const { return queue_.capacity(); }
 
   // Lets the thread end once the queue is empty.
   void Close() {
@@ -166,23 +192,30 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
         continue;
       }
       if (state == kClosing) break;  // read before the queue was found empty
-      Park();
+      Rest();
     }
+    if (stand_in_ != nullptr) stand_in_->Resign();
     static_cast<void>(Move(kClosing, kClosed));
     sink_->OnClosed();
     done_.store(true, std::memory_order_release);
     if (on_done_ != nullptr) on_done_->Notify();
   }
 
-  void Park() {
+  void Rest() {
     for (int look = 0; look < kLooksBeforeParking; ++look) {
+      if (StoodIn()) return;
       std::this_thread::yield();
-      if (queue_.Front() != nullptr) return;
+      if (HasWork()) return;
     }
     const EventCount::Key key = events_.PrepareWait();
-    if (queue_.Front() == nullptr && state_.load(std::memory_order_acquire) == kOpen) {
-      events_.Wait(key);
-    }
+    if (HasWork() || StoodIn()) return;
+    events_.Wait(key);
+  }
+
+  bool StoodIn() {
+    if (stand_in_ == nullptr || !stand_in_->TryTake()) return false;
+    stand_in_->Read(*this);
+    return true;
   }
 
   // A wake-up costs the fan-out some 8 us, a yield the others nothing.
@@ -191,6 +224,7 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
   const std::string name_;
   SpscQueue<const T*> queue_;
   const std::unique_ptr<Sink<T>> sink_;
+  std::unique_ptr<StandIn<T>> stand_in_;
   EventCount events_;
   Atomic<uint8_t> state_{kIdle};
   Atomic<bool> done_{false};

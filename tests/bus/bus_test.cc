@@ -24,6 +24,7 @@ class TestHooks final : public FanOutHooks<TestRecord> {
       std::lock_guard lock(mutex_);
       observed_.push_back(record);
     }
+    observer.store(std::this_thread::get_id());
     inside.Open();
     if (gate != nullptr) gate->Pass();
   }
@@ -47,6 +48,7 @@ class TestHooks final : public FanOutHooks<TestRecord> {
   Gate inside;
   Gate* gate = nullptr;  // holds the fan-out at every record
   std::atomic<int> idle{0};
+  std::atomic<std::thread::id> observer{};  // who saw the last record
 
  private:
   std::mutex mutex_;
@@ -225,6 +227,54 @@ TEST_F(BusTest, AnIdleBusSleepsAndIsWokenByTheNextRecord) {
   }
   Finish();
   EXPECT_EQ(bus->lost(), 0u);
+}
+
+TEST_F(BusTest, ACallbackThatBlocksDelaysNobodyElse) {
+  Make(64, {4});
+  Gate gate;
+  received[0]->gate = &gate;
+  bus->Start();
+  Publish(1);
+  ASSERT_TRUE(received[0]->inside.Wait());
+  for (int i = 2; i <= 20; ++i) Publish(i);  // its queue fills up, the hooks see them all
+  EXPECT_TRUE(Eventually([&] { return hooks.Observed().size() >= 20; }));
+  EXPECT_TRUE(Eventually([&] { return subscriptions[0]->Counts().dropped >= 16; }));
+  bus->Close();
+  bus->Join();  // the test would hang
+  EXPECT_FALSE(subscriptions[0]->Done());
+  gate.Open();
+  Finish();
+}
+
+TEST_F(BusTest, ASoleSubscriptionReadsTheRingOnItsOwnThread) {
+  Make(64, {64});
+  bus->Start();
+  int published = 0;
+  // The bus's thread begins; once all is calm it is the other one that a publisher wakes.
+  ASSERT_TRUE(Eventually([&] {
+    Publish(++published);
+    EXPECT_TRUE(received[0]->Await(static_cast<size_t>(published)));
+    const int before = hooks.idle;
+    if (hooks.observer.load() == received[0]->thread.load()) return true;
+    // The bus's thread gives the baton away, then the other one parks.
+    EXPECT_TRUE(Eventually([&] { return hooks.idle >= before + 2; }));
+    return false;
+  }));
+  Finish();
+}
+
+TEST_F(BusTest, AnAbandonedSubscriptionLeavesTheRingToTheBus) {
+  Make(64, {64});
+  bus->Start();
+  Publish(1);
+  ASSERT_TRUE(received[0]->Await(1));
+  subscriptions[0]->Abandon();
+  ASSERT_TRUE(Eventually([&] { return subscriptions[0]->Done(); }));
+  for (int i = 2; i <= 20; ++i) {
+    Publish(i);
+    ASSERT_TRUE(Eventually([&] { return hooks.Observed().size() >= static_cast<size_t>(i); }));
+  }
+  Finish();
 }
 
 TEST_F(BusTest, UnderThreadsTheBooksOfRingFanOutAndSubscriptionsAgree) {

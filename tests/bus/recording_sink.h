@@ -1,9 +1,11 @@
 #ifndef TASKVISOR_TESTS_BUS_RECORDING_SINK_H_
 #define TASKVISOR_TESTS_BUS_RECORDING_SINK_H_
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -24,6 +26,7 @@ struct TestRecord {
 // What a sink received; outlives it. Optionally holds every callback at a gate.
 struct Received {
   void Note(const TestRecord& record) {
+    thread.store(std::this_thread::get_id());
     {
       std::lock_guard lock(mutex);
       records.push_back(record);
@@ -46,6 +49,7 @@ struct Received {
 
   std::mutex mutex;
   std::vector<TestRecord> records;
+  std::atomic<std::thread::id> thread{};
   testing::Gate inside;           // a callback has begun
   testing::Gate* gate = nullptr;  // each waits for it
 };

@@ -35,7 +35,10 @@ class BookSink final : public Sink<Record> {
     ++seen;
     Model::Step();
     if (progress != nullptr) progress->Notify();
+    if (gate != nullptr) Await(*gate, [this] { return open->load(); });
   }
+  EventCount* gate = nullptr;  // each call waits here until *open
+  Atomic<bool>* open = nullptr;
   EventCount* progress = nullptr;
   uint64_t seen = 0;
   uint64_t missing = 0;
@@ -145,12 +148,17 @@ TEST(SubscriptionModel, AbandonedAtAnyMomentTheThreadEndsAndTheCountsAddUp) {
 class BookHooks final : public FanOutHooks<Record> {
  public:
   void Observe(const Record& record) noexcept override {
+    EXPECT_FALSE(inside) << "two threads read";
+    inside = true;
+    Model::Step();
     const uint64_t step = record.lost > 0 ? record.lost : 1;
     EXPECT_EQ(record.sequence, last + step);
     last = record.sequence;
     ++(record.lost > 0 ? lag_records : records);
     lost += record.lost;
     reports += record.refusal;
+    inside = false;
+    if (notify_each) progress.Notify();
   }
   Report<Record> MakeLag(uint64_t count) noexcept override { return {{.lost = count}}; }
   Report<Record> MakeRefusal(const Subscription<Record>&, Subscription<Record>::Offered,
@@ -164,6 +172,8 @@ class BookHooks final : public FanOutHooks<Record> {
   void OnIdle() noexcept override { progress.Notify(); }
 
   EventCount progress;
+  bool notify_each = false;
+  bool inside = false;
 
   uint64_t last = 0;
   uint64_t records = 0;
@@ -173,6 +183,21 @@ class BookHooks final : public FanOutHooks<Record> {
   uint64_t reports_made = 0;
 };
 
+// As Bus::Publish, but by their number: these threads are not the system's.
+void SpawnPublishers(Model& model, Bus<Record>& bus, uint32_t count, uint64_t each) {
+  for (uint32_t publisher = 1; publisher <= count; ++publisher) {
+    model.Spawn(publisher == 1 ? "publisher 1" : "publisher 2", [&bus, publisher, each] {
+      for (uint64_t n = 1; n <= each; ++n) {
+        const auto fill = [&](size_t, Record& record, SlotText<Record>&) {
+          record = {.payload = n};
+        };
+        const auto published = bus.ring_.PublishRunAs(publisher, std::array<uint32_t, 1>{}, fill);
+        if (Ring<Record>::OwesWakeUp(published)) bus.baton_->NotifyWaiter();
+      }
+    });
+  }
+}
+
 // Publishers, the fan-out and one subscriber, closed once all is published: whatever is
 // lost on the way, the books of all of them agree.
 TEST(BusModel, TheBooksOfRingFanOutAndSubscriberAgree) {
@@ -180,25 +205,14 @@ TEST(BusModel, TheBooksOfRingFanOutAndSubscriberAgree) {
     BookHooks hooks;
     Subscribed s(1);
     Bus<Record> bus(1 + model.random().Below(2), {s.subscription}, hooks);
-    for (const uint32_t publisher : {1u, 2u}) {
-      model.Spawn(publisher == 1 ? "publisher 1" : "publisher 2", [&, publisher] {
-        for (uint64_t n = 1; n <= 3; ++n) {
-          // As Bus::Publish, but by its number: these threads are not the system's.
-          const auto fill = [&](size_t, Record& record, SlotText<Record>&) {
-            record = {.payload = n};
-          };
-          const auto published = bus.ring_.PublishRunAs(publisher, std::array<uint32_t, 1>{}, fill);
-          if (Ring<Record>::OwesWakeUp(published)) bus.events_.Notify();
-        }
-      });
-    }
+    SpawnPublishers(model, bus, 2, /*each=*/3);
     // Closes once all is through, so that nobody is woken by the close who slept too long.
     model.Spawn("closer", [&] {
       Await(hooks.progress, [&] {
         return hooks.last == 6 + hooks.reports_made && s.subscription->Counts().queued == 0;
       });
       bus.ring_.Close();
-      bus.events_.Notify();
+      bus.baton_->bus_events().Notify();
     });
     s.sink->progress = &hooks.progress;
     model.Spawn("fan-out", [&] { bus.Loop(); });
@@ -215,6 +229,55 @@ TEST(BusModel, TheBooksOfRingFanOutAndSubscriberAgree) {
     EXPECT_EQ(counts.offered, counts.delivered + counts.dropped);
     EXPECT_EQ(s.sink->missing + (hooks.last - s.sink->last()),
               hooks.lost - hooks.lag_records + counts.dropped);
+  });
+}
+
+// The sole subscription's callback returns only when all records have been seen by the hooks:
+// whoever read the ring before, somebody reads on meanwhile.
+TEST(BusModel, ACallbackThatBlocksHoldsUpNobody) {
+  Explore(20'000, [](Model& model) {
+    BookHooks hooks;
+    hooks.notify_each = true;
+    Subscribed s(1 + model.random().Below(4));
+    EventCount gate;
+    Atomic<bool> open{false};
+    s.sink->gate = &gate;
+    s.sink->open = &open;
+    Bus<Record> bus(1 + model.random().Below(4), {s.subscription}, hooks);
+    SpawnPublishers(model, bus, 2, /*each=*/2);
+    model.Spawn("closer", [&] {
+      Await(hooks.progress, [&] { return hooks.last >= 4; });
+      bus.ring_.Close();
+      bus.baton_->bus_events().Notify();
+      open.store(true);
+      gate.Notify();
+    });
+    model.Spawn("bus", [&] { bus.Loop(); });
+    model.Spawn("subscriber", [&] { s.subscription->Loop(); });
+    model.Run();
+    EXPECT_EQ(hooks.records + hooks.lost, 4 + hooks.reports_made);
+    EXPECT_EQ(s.subscription->Counts().delivered, s.sink->seen);
+  });
+}
+
+// Closed at any moment, in the middle of a callback or of a read.
+TEST(BusModel, ClosedAtAnyMomentWhatWasClaimedIsRead) {
+  Explore(20'000, [](Model& model) {
+    BookHooks hooks;
+    Subscribed s(2);
+    Bus<Record> bus(2, {s.subscription}, hooks);
+    SpawnPublishers(model, bus, 1, /*each=*/3);
+    model.Spawn("closer", [&] {
+      bus.ring_.Close();
+      bus.baton_->bus_events().Notify();
+    });
+    model.Spawn("bus", [&] { bus.Loop(); });
+    model.Spawn("subscriber", [&] { s.subscription->Loop(); });
+    model.Run();
+    const SubscriptionCounts counts = s.subscription->Counts();
+    EXPECT_EQ(counts.delivered, s.sink->seen);
+    EXPECT_EQ(counts.offered, counts.delivered + counts.dropped);
+    EXPECT_EQ(counts.offered, hooks.records + hooks.lag_records);
   });
 }
 

@@ -1,0 +1,245 @@
+#ifndef TASKVISOR_BUS_FAN_OUT_H_
+#define TASKVISOR_BUS_FAN_OUT_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bus/block_store.h"
+#include "bus/ring.h"
+#include "bus/slot.h"
+#include "bus/subscription.h"
+
+namespace taskvisor::internal {
+
+// A record that the bus makes itself. The text: TextSizeOf(record) bytes.
+template <class T>
+struct Report {
+  T record;
+  std::string text = {};
+};
+
+// What the owner of a bus adds to the fan-out. Called by whoever holds the baton: one
+// thread at a time, each sees what the one before did.
+template <class T>
+class FanOutHooks {
+ public:
+  virtual ~FanOutHooks() = default;
+
+  // Sees every record before any subscription does.
+  virtual void Observe(const T& record) noexcept = 0;
+
+  // Makes the record that tells every subscription of `lost` records of the ring; its
+  // number is set by the bus: the last of the lost ones.
+  [[nodiscard]] virtual Report<T> MakeLag(uint64_t lost) noexcept = 0;
+
+  // Makes the record that tells that a subscription refused `count` records: all of an
+  // episode, when it is over.
+  [[nodiscard]] virtual Report<T> MakeRefusal(const Subscription<T>& subscription,
+                                              typename Subscription<T>::Offered why,
+                                              uint64_t count) noexcept = 0;
+
+  // Nothing to fan out; the thread is about to park.
+  virtual void OnIdle() noexcept = 0;
+
+  // Losing such a record is counted, but not reported: no feedback loop.
+  [[nodiscard]] virtual bool IsDiagnostic(const T& record) const noexcept = 0;
+};
+
+// FanOut<T>
+//
+// Takes records from the ring, copies each once to where it stays, shows it to the hooks
+// and offers it to every subscription; tells of what was lost in the ring in its place, and
+// of what a subscription refused when that is over.
+//
+// One thread at a time (see Baton), but for lost() and fanned_out().
+template <class T>
+class FanOut {
+ public:
+  using Subscriptions = std::vector<std::shared_ptr<Subscription<T>>>;
+
+  FanOut(Ring<T>& ring, Subscriptions subscriptions, FanOutHooks<T>& hooks)
+      : ring_(ring),
+        subscriptions_(std::move(subscriptions)),
+        refusals_(subscriptions_.size()),
+        store_(std::make_shared<BlockStore>(subscriptions_.size())),
+        hooks_(hooks) {
+    for (const auto& subscription : subscriptions_) subscription->Keep(store_);
+  }
+
+  // Passes on up to `limit` records, with one wake-up for each subscription; how many.
+  int Drain(int limit) {
+    int count = 0;
+    while (count < limit) {
+      const auto taken = ring_.Take();
+      if (taken.record == nullptr) break;
+      if (taken.lost > 0) Lag(taken.lost, taken.number - 1);
+      const size_t text_size = TextSizeOf(*taken.record);
+      Deliver(*taken.record, taken.number, text_size,
+              [&](char* to) { ring_.CopyText(to, text_size); });
+      ring_.Done(text_size);
+      SendReports();
+      ++count;
+    }
+    if (ring_.MissesSome()) count += LagBehindTheLast();
+    if (count > 0) HandOver(count);
+    return count;
+  }
+
+  // Tells of losses behind the last record; how many reports that took.
+  int TellTrailingLosses() {
+    const int count = LagBehindTheLast();
+    if (count > 0) HandOver(count);
+    return count;
+  }
+
+  // REQUIRES: closed. See Ring::SkipHoles.
+  void SkipHoles() {
+    if (const uint64_t missing = ring_.SkipHoles(); missing > 0) Lag(missing, ring_.number());
+  }
+
+  // The last words, when the ring is exhausted.
+  void Finish() {
+    for (size_t i = 0; i < subscriptions_.size(); ++i) ReportRefusal(i);
+    SendReports();
+    for (const auto& subscription : subscriptions_) subscription->Flush();
+  }
+
+  // False after the close.
+  bool PublishReport(const Report<T>& report) {
+    const std::array<uint32_t, 1> size{static_cast<uint32_t>(report.text.size())};
+    const auto write = [&](size_t, T& slot, SlotText<T>& text) {
+      slot = report.record;
+      text.Append(report.text);
+    };
+    return ring_.PublishRun(size, write) != Ring<T>::Published::kClosed;
+  }
+
+  [[nodiscard]] Ring<T>& ring() { return ring_; }
+  [[nodiscard]] FanOutHooks<T>& hooks() { return hooks_; }
+  [[nodiscard]] const Subscriptions& subscriptions() const { return subscriptions_; }
+
+  // Records lost in the ring, as told by the lag records so far.
+  [[nodiscard]] uint64_t lost() const { return lost_.load(std::memory_order_acquire); }
+  // Records that went through.
+  [[nodiscard]] uint64_t fanned_out() const { return fanned_out_.load(std::memory_order_acquire); }
+
+ private:
+  using Offered = typename Subscription<T>::Offered;
+
+  // The episode in which a subscription refuses, if count > 0.
+  struct Refusal {
+    Offered why = Offered::kFull;
+    uint64_t count = 0;
+  };
+
+  struct PendingReport {
+    size_t subscription;
+    Offered why;
+    uint64_t count;
+  };
+
+  void HandOver(int count) {
+    fanned_out_.store(fanned_out_.load(std::memory_order_relaxed) + static_cast<uint64_t>(count),
+                      std::memory_order_release);
+    for (const auto& subscription : subscriptions_) subscription->Flush();
+  }
+
+  int LagBehindTheLast() {
+    const uint64_t lost = ring_.TakeTrailingLosses();
+    if (lost == 0) return 0;
+    Lag(lost, ring_.number());
+    return 1;
+  }
+
+  void Lag(uint64_t lost, uint64_t number) {
+    lost_.store(lost_.load(std::memory_order_relaxed) + lost, std::memory_order_release);
+    DeliverReport(hooks_.MakeLag(lost), number);
+    SendReports();
+  }
+
+  void DeliverReport(const Report<T>& report, uint64_t number) {
+    Deliver(report.record, number, report.text.size(),
+            [&](char* to) { std::memcpy(to, report.text.data(), report.text.size()); });
+  }
+
+  // Copies the record to where it stays, with its text behind it, and passes it on. Without
+  // memory for that nobody gets it, and each loss is counted and told.
+  template <class CopyText>
+  void Deliver(const T& record, uint64_t number, size_t text_size, CopyText copy_text) {
+    const size_t bytes = sizeof(T) + text_size;
+    const auto handed_over = [this](size_t i, uint64_t mark) {
+      return subscriptions_[i]->HandedOver(mark);
+    };
+    char* const room = store_->Reserve(bytes, handed_over);
+    if (room == nullptr) return static_cast<void>(OfferToAll(record, false));
+    T* const stored = new (room) T(record);
+    stored->sequence = number;
+    if (text_size > 0) copy_text(room + sizeof(T));
+    hooks_.Observe(*stored);
+    if (OfferToAll(*stored, true)) store_->Keep(bytes);
+  }
+
+  // Whether a subscription has taken it. `stays`: see Subscription::Offer.
+  bool OfferToAll(const T& record, bool stays) {
+    const bool diagnostic = hooks_.IsDiagnostic(record);
+    bool taken = false;
+    for (size_t i = 0; i < subscriptions_.size(); ++i) {
+      const Offered offered = subscriptions_[i]->Offer(record, stays);
+      if (offered == Offered::kUnwanted) continue;
+      if (offered == Offered::kTaken) {
+        taken = true;
+        store_->Mark(i, subscriptions_[i]->mark());
+      }
+      if (!diagnostic) NoteRefusal(i, offered);
+    }
+    return taken;
+  }
+
+  // An episode is over when the subscription takes a record again, when the reason
+  // changes, or at the end.
+  void NoteRefusal(size_t i, Offered offered) {
+    Refusal& refusal = refusals_[i];
+    if (refusal.count > 0 && refusal.why != offered) ReportRefusal(i);
+    if (offered == Offered::kTaken) return;
+    refusal.why = offered;
+    ++refusal.count;
+  }
+
+  void ReportRefusal(size_t i) {
+    const uint64_t count = std::exchange(refusals_[i].count, 0);
+    if (count > 0) reports_.push_back({i, refusals_[i].why, count});
+  }
+
+  // When a record has gone to all, so that what is said about it comes after it. Through
+  // the ring, for a number of its own; after the close, straight on. A report makes no
+  // further ones: it is a diagnostic.
+  void SendReports() {
+    for (size_t r = 0; r < reports_.size(); ++r) {
+      const PendingReport pending = reports_[r];
+      const Report<T> report =
+          hooks_.MakeRefusal(*subscriptions_[pending.subscription], pending.why, pending.count);
+      if (!PublishReport(report)) DeliverReport(report, ring_.TakeNumber());
+    }
+    reports_.clear();
+  }
+
+  Ring<T>& ring_;
+  const Subscriptions subscriptions_;
+  std::vector<Refusal> refusals_;
+  std::vector<PendingReport> reports_;
+  const std::shared_ptr<BlockStore> store_;
+  FanOutHooks<T>& hooks_;
+  Atomic<uint64_t> lost_{0};
+  Atomic<uint64_t> fanned_out_{0};
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_BUS_FAN_OUT_H_
