@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -99,6 +100,11 @@ class Bus {
  private:
   static constexpr int kLooksBeforeParking = 32;
   static constexpr int kLooksBeforeGiving = 4;  // when it was asked for the baton
+  static constexpr int kFew = 8;                // records of a look: nobody is in a hurry
+  static constexpr int kCalm = 8;               // looks
+  // A lane is not full before that, at the pace at which a thread can publish.
+  static constexpr std::chrono::nanoseconds kRestPerSlot{6};
+  static constexpr std::chrono::nanoseconds kLongestRest = std::chrono::microseconds(15);
   static constexpr std::chrono::milliseconds kHoleLimit{100};
 
   // A sole subscription reads the ring itself while it has nothing else to do.
@@ -129,16 +135,29 @@ class Bus {
   // With the baton. True: all is read, and the baton kept (B5). False: the ring slept, and
   // the baton was given up.
   bool Read() {
+    int calm = 0;  // batches of few records in a row
     while (!ring_.Exhausted()) {
       const int count = fan_out_.Drain(kBatch);
+      calm = count < kFew ? calm + 1 : 0;
       if (count == 0) {
         if (Idle()) return false;
-      } else if (count < kBatch) {
-        // Close behind the publishers: each look takes a cache line from one of them.
-        std::this_thread::yield();
+      } else if (calm >= kCalm && baton_->Asked()) {
+        // Records come one by one, and the stand-in is done with each before the next comes:
+        // it is faster alone.
+        if (TrySleepAndGive()) return false;
+      } else if (!ring_.InPass()) {
+        calm > 0 ? std::this_thread::yield() : Rest();
       }
     }
     return true;
+  }
+
+  // Publishers are busy. Close behind them each look takes cache lines from them, and costs
+  // them more than it is worth: rather later, and more at once.
+  void Rest() {
+    using std::chrono::steady_clock;
+    const auto until = steady_clock::now() + rest_;
+    while (!ring_.closed() && steady_clock::now() < until) std::this_thread::yield();
   }
 
   // True: slept, without the baton.
@@ -150,16 +169,20 @@ class Bus {
     }
     if (fan_out_.TellTrailingLosses() > 0) return false;
     fan_out_.hooks().OnIdle();
+    if (TrySleepAndGive()) return true;
+    if (ring_.AtHole()) WaitAtHole();
+    return false;
+  }
+
+  // True: slept, without the baton. False: there is something to do.
+  bool TrySleepAndGive() {
     EventCount& events = baton_->bus_events();
     baton_->Appoint(events);
     const EventCount::Key key = events.PrepareWait();
-    if (ring_.TrySleep()) {
-      baton_->GiveToStandIn();
-      events.Wait(key);
-      return true;
-    }
-    if (ring_.AtHole()) WaitAtHole();
-    return false;
+    if (!ring_.TrySleep()) return false;
+    baton_->GiveToStandIn();
+    events.Wait(key);
+    return true;
   }
 
   // A publisher was pre-empted between ticket and stamp. It does not know that we wait,
@@ -177,6 +200,8 @@ class Bus {
 
   Ring<T> ring_;
   FanOut<T> fan_out_;
+  const std::chrono::nanoseconds rest_ =
+      std::min(kLongestRest, kRestPerSlot* static_cast<int64_t>(ring_.capacity()));
   const std::shared_ptr<Baton> baton_ = std::make_shared<Baton>();
   std::thread thread_;
 };

@@ -137,7 +137,7 @@ class Lane {
  private:
   // So many slots ahead of the tail are called for: far enough for a line that the reader
   // has in its cache to come over meanwhile.
-  static constexpr uint32_t kAhead = 16;
+  static constexpr uint32_t kAhead = 32;
 
   [[nodiscard]] bool Fits(uint32_t slots) const {
     const uint32_t used = tail_ - head_seen_;

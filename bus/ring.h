@@ -169,6 +169,9 @@ class Ring {
     return Account(lost);
   }
 
+  // Records are known of that Take will give without a look at the word.
+  [[nodiscard]] bool InPass() const { return merge_.lane() != nullptr; }
+
   // Tickets are out, as of the last pass, whose record or loss was not seen yet.
   [[nodiscard]] bool MissesSome() const { return bound_ != accounted_; }
 
