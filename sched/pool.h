@@ -81,6 +81,12 @@ class Pool {
     Announce(count);
   }
 
+  // Submits at(0), ..., at(count - 1), each a Runnable&.
+  template <class At>
+  void SubmitEach(size_t count, At at) {
+    SubmitRange(Elements<At>{&at, 0}, count);
+  }
+
   // Waits until everything submitted has run and TBB has let go of our items, and closes
   // the pool: a later Submit does nothing. (An entry may be finished by a stopper between
   // becoming ready and its Submit; such a latecomer has nothing to run.) Not from a worker.
@@ -94,6 +100,16 @@ class Pool {
   [[nodiscard]] size_t workers() const { return workers_; }
 
  private:
+  // An input iterator, as far as the ready queue needs one.
+  template <class At>
+  struct Elements {
+    Runnable* operator*() const { return &(*at)(next); }
+    Elements& operator++() { return ++next, *this; }
+    Elements operator++(int) { return {at, next++}; }
+    At* at;
+    size_t next;
+  };
+
   class TbbSeat;
   struct Tbb;
   struct WorkItem;

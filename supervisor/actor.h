@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "sched/permits.h"
@@ -42,6 +43,8 @@ class Actor {
 
   // A queued entry gets its turn.
   void Submit(Entry& entry) { pool_.Submit(entry); }
+  // The same for several, in their order.
+  void Submit(std::span<const TaskId> ids);
   // From the pool.
   void Run(Entry& entry, Seat& seat) noexcept;
   // From the timer thread.
@@ -52,6 +55,8 @@ class Actor {
   StopResult Stop(Entry& entry, Snapshot seen, CancelCause cause);
   // The same, whatever state the task is in by now. kRefused: it is gone, or finishes.
   StopResult StopById(TaskId id, CancelCause cause);
+
+  [[nodiscard]] const Name* NameAt(uint32_t place) const;
 
   // Free permits, negative: parked tickets. Nothing without a limit.
   [[nodiscard]] std::optional<int64_t> PermitBalance() const;

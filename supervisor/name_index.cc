@@ -95,13 +95,15 @@ std::optional<uint32_t> NameIndex::Find(std::string_view name) const {
   return static_cast<uint32_t>(at.current & kIndexMask) - 1;
 }
 
-void NameIndex::Remove(uint32_t index, std::string_view name) {
+void NameIndex::Remove(uint32_t index) {
   NameLink& node = link_(slots_, index);
+  // relaxed: the caller has it from who inserted.
+  const uint64_t hash = node.hash.load(std::memory_order_relaxed);
   static_cast<void>(UpdateIf(
       node.next, [](uint64_t) { return true; },
       [](uint64_t next) { return Retag(next, next) | kRemoved; }));
   // A walk past the node unlinks it, whoever does it.
-  static_cast<void>(Search(Hash(name), [&](uint64_t link, const NameLink&) {
+  static_cast<void>(Search(hash, [&](uint64_t link, const NameLink&) {
     return (link & kIndexMask) == uint64_t{index} + 1;
   }));
 }

@@ -12,13 +12,18 @@
 
 namespace taskvisor::internal {
 
-// What a slot brings to the index.
-struct NameLink {
+// What a name brings to the index: one line. Only named tasks have one.
+struct alignas(kCacheLine) NameLink {
   // | tag : 31 | removed : 1 | index + 1 : 32 |; 0 in the low half: end of the chain.
   Atomic<uint64_t> next{0};
   Atomic<uint64_t> hash{0};
-  Name name;
+  [[no_unique_address]] Name name;
+  Atomic<uint32_t> owner{0};  // the slot of the task: set with the name
 };
+
+#ifndef TASKVISOR_MODEL_ATOMIC
+static_assert(sizeof(NameLink) == kCacheLine, "a name of up to 32 bytes is one line");
+#endif
 
 // NameIndex
 //
@@ -59,7 +64,7 @@ class NameIndex {
 
   // Frees the name of slot `index`; when it returns the slot may be recycled.
   // REQUIRES: inserted, and removed by one thread only.
-  void Remove(uint32_t index, std::string_view name);
+  void Remove(uint32_t index);
 
  private:
   struct Position {
