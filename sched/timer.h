@@ -27,8 +27,9 @@ namespace taskvisor::internal {
 // An owner that tells a stale firing by its tag need not cancel: it arms again, or lets
 // the old arming fire for nothing. Arm writes the deadline, then the tag, then the word;
 // a firing reads the word, then the tag, then the deadline, and is judged by a CAS of the
-// word. So until the word changes it fires either for the old tag, or for the new one and
-// then not before the new deadline; and the change of the word arms it, whatever happened.
+// word. So until the word changes it fires either for the old tag, by the old deadline or
+// by the new one, or for the new tag and then not before the new deadline; and the change
+// of the word arms it, whatever happened.
 //
 // Who may touch what: `deadline` and `tag` are written by the owner; `inbox_next` belongs
 // to whoever set `queued`; the links to the timer thread.

@@ -39,8 +39,8 @@ class TimerQueue {
   void Stop();
 
   // Fires at `deadline` with `tag`, once. REQUIRES: no other Arm or Cancel of this timer
-  // at the same time. One that is armed is armed anew; the old arming, if it was due,
-  // may still fire, with its old tag, and the new one twice if it is due during the call.
+  // at the same time. One that is armed is armed anew: during the call it may fire with
+  // its old tag (also early), and with the new one if that is due, which then fires again.
   void Arm(Timer& timer, TimePoint deadline, uint64_t tag);
 
   // True if that arming will not fire; false if it was not armed or has fired (its
