@@ -10,11 +10,14 @@
 #include <algorithm>
 #include <deque>
 #include <mutex>
+#include <thread>
+#include <utility>
 
 namespace taskvisor::internal {
 namespace {
 
 constexpr int64_t kDrainBudget = 4'000'000;  // ns; one tick of the coarse clock
+constexpr int kLooksBeforeLeaving = 64;      // each a yield
 
 // 3 ns instead of 23: an item asks after every body whether its time is up.
 int64_t CoarseNow() {
@@ -117,7 +120,7 @@ struct Pool::Tbb {
       : workers(pool.workers_),
         arena(static_cast<int>(pool.workers_), /*reserved_for_masters=*/0),
         seats{} {
-    for (size_t i = 0; i < workers; ++i) seats.emplace_back(pool.ready_);
+    for (size_t i = 0; i < 2 * workers; ++i) seats.emplace_back(pool.ready_);
     WorkerBudget::Add(workers);
     arena.initialize();
     observer = std::make_unique<ArenaObserver>(arena, &pool);
@@ -144,9 +147,12 @@ struct Pool::WorkItem {
   uint32_t index;
 };
 
-Pool::Pool(size_t workers) : workers_(WorkersFor(workers)), tbb_(std::make_unique<Tbb>(*this)) {
+Pool::Pool(size_t workers)
+    : workers_(WorkersFor(workers)),
+      count_(workers_, 2 * workers_),
+      tbb_(std::make_unique<Tbb>(*this)) {
   const auto link = [this](uint32_t i) -> Atomic<uint32_t>& { return tbb_->seats[i].next_free_; };
-  for (uint32_t i = 0; i < workers_; ++i) free_seats_.Push(i, link);
+  for (uint32_t i = 0; i < 2 * workers_; ++i) free_seats_.Push(i, link);
 }
 
 Pool::~Pool() = default;
@@ -159,26 +165,14 @@ void Pool::Submit(Runnable& runnable) {
 }
 
 void Pool::Announce(uint64_t count) {
-  // The draining count is raised in the same step, so two threads never start one
-  // item too many, and an item on its way out either saw this push or is replaced.
-  uint64_t starts = 0;
-  const auto announced = UpdateIf(
-      word_, [](uint64_t w) { return (w & kClosed) == 0; },
-      [&](uint64_t w) {
-        starts = std::min(workers_ - (w & kDrainingMask), count);
-        return w + count * kPendingOne + starts;
-      });
-  if (!announced) return;
-  for (; starts > 0; --starts) StartItem();
+  for (uint64_t starts = count_.Announce(count); starts > 0; --starts) StartItem();
 }
 
 void Pool::StartItem() {
   const auto link = [this](uint32_t i) -> Atomic<uint32_t>& { return tbb_->seats[i].next_free_; };
-  std::optional<uint32_t> seat;
-  // draining <= workers promises a seat; the item that is leaving may still be about
-  // to give it back.
-  while (!(seat = free_seats_.Pop(link))) std::this_thread::yield();
-  Start(*seat);
+  // There is one: at most `workers` items count as draining, and at most as many threads
+  // are in the arena between counting themselves out and giving their seat back.
+  Start(*free_seats_.Pop(link));
 }
 
 void Pool::Start(uint32_t index) {
@@ -187,40 +181,47 @@ void Pool::Start(uint32_t index) {
   tbb_->arena.enqueue(seat.group_.defer(WorkItem{this, &seat, index}));
 }
 
-bool Pool::ClaimOrLeave() {
-  const auto update = UpdateIf(
-      word_, [](uint64_t) { return true; },
-      [](uint64_t w) { return w >= kPendingOne ? w - kPendingOne : w - 1; });
-  return update.seen >= kPendingOne;
+// What runs next on the seat; null: nothing, and the item counts as out.
+Runnable* Pool::Next(TbbSeat& seat, uint32_t index) {
+  if (Runnable* const again = std::exchange(seat.again_, nullptr); again != nullptr) {
+    if (!count_.Waiting(index)) return again;
+    ready_.Push(again);  // behind the others; and one of them in its place: no count changes
+    return ready_.Take(seat.cursor_);
+  }
+  while (true) {
+    const WorkCount::Claimed claimed = count_.Claim(index);
+    if (claimed.starts) StartItem();
+    if (claimed.got) return ready_.Take(seat.cursor_);
+    if (!StayAwake() && count_.TryLeave()) return nullptr;
+  }
+}
+
+bool Pool::StayAwake() const {
+  for (int look = 0; look < kLooksBeforeLeaving; ++look) {
+    std::this_thread::yield();
+    if (count_.MayClaim()) return true;
+  }
+  return false;
 }
 
 void Pool::Drain(uint32_t index) {
   TbbSeat& seat = tbb_->seats[index];
   const int64_t until = CoarseNow() + kDrainBudget;
-  while (CoarseNow() < until) {
-    // The seat goes back before the count says so: StartItem counts on it. If there
-    // is something to claim after all, this item simply keeps it.
-    if (!ClaimOrLeave()) {
-      const auto link = [this](uint32_t i) -> Atomic<uint32_t>& {
-        return tbb_->seats[i].next_free_;
-      };
-      free_seats_.Push(index, link);
-      idle_.Notify();
-      seat.handed_.fetch_add(1, std::memory_order_release);
-      return;
-    }
-    ready_.Take(seat.cursor_)->Run(seat);
+  while (Runnable* const runnable = Next(seat, index)) {
+    runnable->Run(seat);
     seat.ResetNested();
+    if (CoarseNow() < until) continue;
+    if (Runnable* const again = std::exchange(seat.again_, nullptr)) Submit(*again);
+    return Start(index);
   }
-  Start(index);
+  const auto link = [this](uint32_t i) -> Atomic<uint32_t>& { return tbb_->seats[i].next_free_; };
+  free_seats_.Push(index, link);
+  idle_.Notify();
+  seat.handed_.fetch_add(1, std::memory_order_release);
 }
 
 void Pool::Join() {
-  Await(idle_, [this] {
-    const auto close = UpdateIf(
-        word_, [](uint64_t w) { return w == 0; }, [](uint64_t) { return kClosed; });
-    return close.done || close.seen == kClosed;
-  });
+  Await(idle_, [this] { return count_.TryClose(); });
   for (TbbSeat& seat : tbb_->seats) {
     seat.group_.wait();
     static_cast<void>(seat.handed_.load(std::memory_order_acquire));

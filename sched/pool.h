@@ -9,10 +9,13 @@
 #include "sched/event_count.h"
 #include "sched/index_stack.h"
 #include "sched/ready_queue.h"
+#include "sched/work_count.h"
 
 namespace taskvisor::internal {
 
-// Where a work item runs: one of `workers` seats, each with a task_group_context of
+class Runnable;
+
+// Where a work item runs: one of the pool's seats, each with a task_group_context of
 // its own, so that parallel loops started on it can be cancelled without touching
 // anybody else's.
 class Seat {
@@ -21,8 +24,13 @@ class Seat {
   // knows that it still runs. The pool makes the seat fit for the next Runnable.
   virtual void CancelNested() = 0;
 
+  // As Pool::Submit, for the one that runs here now, as the last thing it does: if nothing
+  // waits it runs again at once, else behind what waits.
+  void RunAgain(Runnable& runnable) { again_ = &runnable; }
+
  protected:
   ~Seat() = default;
+  Runnable* again_ = nullptr;
 };
 
 // What the pool runs. Never throws: an exception that reached TBB would cancel a
@@ -42,14 +50,12 @@ class Runnable {
 // budget is spent, then goes back to TBB (so that nested parallel loops get workers)
 // and comes again. At most `workers` items drain at a time.
 //
-// Word:  | pending : 47 | closed : 1 | draining : 16 |
-//   pending    pushed and not yet claimed by an item
-//   closed     joined: what is submitted now never runs
-//   draining   items started and not yet out
-//   Submit         pending + 1, and draining + 1 if below `workers`: the caller then
-//                  owes TBB a new item
-//   item, again    pending - 1 if > 0 (it owns one element), else draining - 1 (it is
-//                  out). One word: an item cannot leave over a push it did not see.
+// Who may take what, and when an item ends, is WorkCount's. There are two seats for each
+// worker: one for an item that drains, one for an item that has counted itself out and has
+// yet to give its seat back. So who starts an item finds a seat, whoever is stopped where.
+//
+// An item that finds nothing looks on for some 30 us before it leaves, yielding its core:
+// to start it again costs the submitter more than that.
 //
 // oneTBB, as of 2021.8, needs all of this to be true:
 //   - task_arena(n, 0): no slot is kept for an outside thread, so work runs with
@@ -114,19 +120,16 @@ class Pool {
   struct Tbb;
   struct WorkItem;
 
-  static constexpr uint64_t kDrainingMask = 0xffff;
-  static constexpr uint64_t kClosed = 0x10000;
-  static constexpr uint64_t kPendingOne = 0x20000;
-
   void Announce(uint64_t count);
   void StartItem();
   void Start(uint32_t seat);
   void Drain(uint32_t seat);
-  [[nodiscard]] bool ClaimOrLeave();
+  [[nodiscard]] Runnable* Next(TbbSeat& seat, uint32_t index);
+  [[nodiscard]] bool StayAwake() const;
 
   const size_t workers_;
   ReadyQueue<Runnable*> ready_;
-  alignas(kCacheLine) Atomic<uint64_t> word_{0};
+  WorkCount count_;
   EventCount idle_;
   IndexStack free_seats_;
   std::unique_ptr<Tbb> tbb_;

@@ -162,7 +162,7 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
     attempt.last = entry.state.SettleUnbegun();
   }
   ReleasePermit();
-  Conclude(entry, attempt, std::move(result));
+  Conclude(entry, seat, attempt, std::move(result));
 }
 
 void Actor::OnTimer(Entry& entry, Entry::TimerUse use, uint64_t epoch) {
@@ -219,7 +219,7 @@ StopResult Actor::StopById(TaskId id, CancelCause cause) {
   }
 }
 
-void Actor::Conclude(Entry& entry, const Attempt& attempt, TaskResult result) {
+void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult result) {
   if (attempt.last.abandoned()) {  // its outcome is out: only the slot is left to give back
     static_cast<void>(entry.state.TryFinish(/*stopped=*/true));
     return registry_.Finish(entry, TaskOutcome(), attempt.end);
@@ -230,7 +230,7 @@ void Actor::Conclude(Entry& entry, const Attempt& attempt, TaskResult result) {
       EndOf(name.Draft(KindOf(end), publisher_.WallAt(attempt.end)), attempt, result);
   PendingDraft told{&ended};
   try {
-    Follow(entry, attempt, end, result, told);
+    Follow(entry, seat, attempt, end, result, told);
   } catch (...) {  // the caller's jitter source, or no memory: not the body's fault
     if (told.Take() != nullptr) publisher_.EmitRun(ended);
     publisher_.Emit(EventKind::kRuntimeFailure, attempt.end, [](EventDraft& e) {
@@ -268,8 +268,8 @@ EventDraft Actor::EndOf(EventDraft draft, const Attempt& attempt, const TaskResu
   return draft;
 }
 
-void Actor::Follow(Entry& entry, const Attempt& attempt, AttemptEnd end, const TaskResult& result,
-                   PendingDraft& told) {
+void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd end,
+                   const TaskResult& result, PendingDraft& told) {
   entry.failures = end == AttemptEnd::kRetryable ? entry.failures + 1 : 0;
   std::optional<Duration> delay;  // decided, and announced, once
   while (true) {
@@ -288,20 +288,20 @@ void Actor::Follow(Entry& entry, const Attempt& attempt, AttemptEnd end, const T
       if (!entry.state.TryFinish(stopped)) continue;
       return registry_.Finish(entry, std::move(outcome), attempt.end, told.Take());
     }
-    if (TryWait(entry, attempt.end, *delay)) return;
+    if (TryWait(entry, seat, attempt.end, *delay)) return;
   }
 }
 
-bool Actor::TryWait(Entry& entry, TimePoint from, Duration delay) {
+bool Actor::TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay) {
   if (delay <= Duration::zero()) {
     if (!entry.state.TryRequeue()) return false;
-    Submit(entry);
+    seat.RunAgain(entry);
     return true;
   }
   timers_.Arm(entry, SaturatingAdd(from, delay),
               Entry::Tag(Entry::TimerUse::kDelay, entry.state.Load().epoch()));
   const auto delayed = entry.state.TryDelay();
-  if (delayed && Snapshot{delayed.seen}.due()) Submit(entry);
+  if (delayed && Snapshot{delayed.seen}.due()) seat.RunAgain(entry);
   return delayed.done;
 }
 

@@ -89,13 +89,13 @@ class Actor {
   void RunBody(Entry& entry, Seat& seat);
   void TimeOut(Entry& entry, uint64_t epoch);
 
-  void Conclude(Entry& entry, const Attempt& attempt, TaskResult result);
+  void Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult result);
   [[nodiscard]] AttemptEnd Judge(Entry& entry, const Attempt& attempt, TaskResult& result);
   static EventDraft EndOf(EventDraft draft, const Attempt& attempt, const TaskResult& result);
   // What the attempt's end is followed by; `told` is published with it, or before it.
-  void Follow(Entry& entry, const Attempt& attempt, AttemptEnd end, const TaskResult& result,
-              PendingDraft& told);
-  [[nodiscard]] bool TryWait(Entry& entry, TimePoint from, Duration delay);
+  void Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd end,
+              const TaskResult& result, PendingDraft& told);
+  [[nodiscard]] bool TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay);
   [[nodiscard]] Duration RetryDelay(Entry& entry);
   void AnnounceDelay(Entry& entry, const Attempt& attempt, const Decision& decision, Duration delay,
                      const TaskResult& result, PendingDraft& told);

@@ -17,7 +17,9 @@ constexpr std::chrono::milliseconds kDestroyMargin{500};
 
 std::vector<TaskId> LiveIds(const Registry& registry) {
   std::vector<TaskId> ids;
-  for (const TaskInfo& task : registry.List()) ids.push_back(task.id);
+  registry.ForEach([&](Entry& entry, Snapshot seen) {
+    if (seen.committed()) ids.push_back(entry.Id());
+  });
   return ids;
 }
 
