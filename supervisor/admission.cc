@@ -36,6 +36,23 @@ absl::Status ValidateOne(const TaskSpec& spec) {
   return absl::OkStatus();
 }
 
+// Several tasks' events as one run: one claim of the ring for all.
+void AnnounceAnonymous(Publisher& publisher, std::span<const TaskId> ids, TimePoint now) {
+  const WallTime at = publisher.WallAt(now);
+  const auto draft = [&](EventKind kind, TaskId id) {
+    EventDraft made(kind);
+    made.WithAt(at).WithId(id).Anonymous();
+    return made;
+  };
+  const auto requested = [&](TaskId id) { return draft(EventKind::kTaskAddRequested, id); };
+  const auto added = [&](TaskId id) { return draft(EventKind::kTaskAdded, id); };
+  for (; ids.size() >= 4; ids = ids.subspan(4)) {  // as many drafts as fit well on the stack
+    publisher.EmitRun(requested(ids[0]), added(ids[0]), requested(ids[1]), added(ids[1]),
+                      requested(ids[2]), added(ids[2]), requested(ids[3]), added(ids[3]));
+  }
+  for (const TaskId id : ids) publisher.EmitRun(requested(id), added(id));
+}
+
 }  // namespace
 
 absl::Status Admission::Validate(std::span<const TaskSpec> specs) {
@@ -59,13 +76,14 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
     std::vector<bool> taken;
     if (!Claim(specs, ids, taken)) return Refuse(specs, ids, taken);
   }
+  // Without names there is nothing that could refuse: one pass over the memory.
   for (size_t i = 0; i < specs.size(); ++i) {
-    // Without names there is nothing that could refuse: one pass over the memory.
     Entry& entry = named ? registry_.At(ids[i].slot()) : registry_.Reserve();
     ids[i] = entry.Id();
     Furnish(entry, specs[i]);
-    Announce(entry, now);
+    if (named) Announce(entry, now);
   }
+  if (!named) AnnounceAnonymous(publisher_, {ids, specs.size()}, now);
   Commit({ids, specs.size()});
   CatchUpWithShutdown({ids, specs.size()});
   return absl::OkStatus();
