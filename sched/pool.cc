@@ -12,11 +12,13 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 namespace taskvisor::internal {
 namespace {
 
 constexpr int64_t kDrainBudget = 4'000'000;  // ns; one tick of the coarse clock
+constexpr int kLooksBeforeLeaving = 64;      // each a yield
 
 // 3 ns instead of 23: an item asks after every body whether its time is up.
 int64_t CoarseNow() {
@@ -119,7 +121,7 @@ struct Pool::Tbb {
       : workers(pool.workers_),
         arena(static_cast<int>(pool.workers_), /*reserved_for_masters=*/0),
         seats{} {
-    for (size_t i = 0; i < workers + kSpareSeats; ++i) seats.emplace_back(pool.ready_);
+    for (size_t i = 0; i < SeatsFor(workers); ++i) seats.emplace_back(pool.ready_);
     WorkerBudget::Add(workers);
     arena.initialize();
     observer = std::make_unique<ArenaObserver>(arena, &pool);
@@ -147,7 +149,9 @@ struct Pool::WorkItem {
 };
 
 Pool::Pool(size_t workers)
-    : workers_(WorkersFor(workers, kMaxWorkers)), tbb_(std::make_unique<Tbb>(*this)) {
+    : workers_(WorkersFor(workers, WorkCount::kMaxWorkers)),
+      count_(workers_, SeatsFor(workers_)),
+      tbb_(std::make_unique<Tbb>(*this)) {
   const auto link = [this](uint32_t i) -> Atomic<uint32_t>& { return tbb_->seats[i].next_free_; };
   for (uint32_t i = 0; i < tbb_->seats.size(); ++i) free_seats_.Push(i, link);
 }
@@ -161,41 +165,21 @@ void Pool::Submit(Runnable& runnable) {
   Announce(1);
 }
 
-uint64_t Pool::Missing(uint64_t word) const {
-  const uint64_t draining = word & kDrainingMask;
-  return draining < kNone + workers_ ? kNone + workers_ - draining : 0;
-}
-
 void Pool::Announce(uint64_t count) {
-  // In one step, so that an item on its way out either saw this push or is replaced.
-  uint64_t starts = 0;
-  const auto announced = UpdateIf(
-      word_, [](uint64_t w) { return (w & kClosed) == 0; },
-      [&](uint64_t w) {
-        const uint64_t room = kStartingMask - ((w >> kStartingShift) & kStartingMask);
-        starts = std::min({Missing(w), count, room});
-        return w + count * kPendingOne + starts * kStartingOne;
-      });
-  if (!announced) return;
-  for (; starts > 0; --starts) StartItem();
+  for (uint64_t starts = count_.Announce(count); starts > 0; --starts) StartItem();
 }
 
-// Keeps one promise, or calls it off if others were faster: `workers` items then drain, and
-// none of them leaves over what this thread has pushed.
+// Keeps one promise, or calls it off.
 void Pool::StartItem() {
   const auto link = [this](uint32_t i) -> Atomic<uint32_t>& { return tbb_->seats[i].next_free_; };
-  while (!UpdateIf(
-      word_, [this](uint64_t w) { return Missing(w) == 0; },
-      [](uint64_t w) { return w - kStartingOne; })) {
+  while (!count_.TryCallOff()) {
     const std::optional<uint32_t> seat = free_seats_.Pop(link);
     if (!seat) {  // more than kSpareSeats threads are just here, or in the last lines of Drain
       std::this_thread::yield();
       continue;
     }
     Start(*seat);
-    // acq_rel: Join judges the word that this leaves.
-    const uint64_t seen = word_.fetch_add(1 - kStartingOne, std::memory_order_acq_rel);
-    if (seen + 1 - kStartingOne == kNone) idle_.Notify();  // that item is out already
+    if (count_.Started()) idle_.Notify();
     return;
   }
 }
@@ -206,38 +190,47 @@ void Pool::Start(uint32_t index) {
   tbb_->arena.enqueue(seat.group_.defer(WorkItem{this, &seat, index}));
 }
 
-bool Pool::ClaimOrLeave() {
-  const auto update = UpdateIf(
-      word_, [](uint64_t) { return true; },
-      [](uint64_t w) { return w >= kPendingOne ? w - kPendingOne : w - 1; });
-  return update.seen >= kPendingOne;
+// What runs next on the seat; null: nothing, and the item counts as out.
+Runnable* Pool::Next(TbbSeat& seat, uint32_t index) {
+  if (Runnable* const again = std::exchange(seat.again_, nullptr); again != nullptr) {
+    if (!count_.Waiting(index)) return again;
+    ready_.Push(again);  // behind the others; and one of them in its place: no count changes
+    return ready_.Take(seat.cursor_);
+  }
+  while (true) {
+    const WorkCount::Claimed claimed = count_.Claim(index);
+    if (claimed.starts) StartItem();
+    if (claimed.got) return ready_.Take(seat.cursor_);
+    if (!StayAwake() && count_.TryLeave()) return nullptr;
+  }
+}
+
+bool Pool::StayAwake() const {
+  for (int look = 0; look < kLooksBeforeLeaving; ++look) {
+    std::this_thread::yield();
+    if (count_.MayClaim()) return true;
+  }
+  return false;
 }
 
 void Pool::Drain(uint32_t index) {
   TbbSeat& seat = tbb_->seats[index];
   const int64_t until = CoarseNow() + kDrainBudget;
-  while (CoarseNow() < until) {
-    if (!ClaimOrLeave()) {
-      const auto link = [this](uint32_t i) -> Atomic<uint32_t>& {
-        return tbb_->seats[i].next_free_;
-      };
-      free_seats_.Push(index, link);
-      idle_.Notify();
-      seat.handed_.fetch_add(1, std::memory_order_release);
-      return;
-    }
-    ready_.Take(seat.cursor_)->Run(seat);
+  while (Runnable* const runnable = Next(seat, index)) {
+    runnable->Run(seat);
     seat.ResetNested();
+    if (CoarseNow() < until) continue;
+    if (Runnable* const again = std::exchange(seat.again_, nullptr)) Submit(*again);
+    return Start(index);
   }
-  Start(index);
+  const auto link = [this](uint32_t i) -> Atomic<uint32_t>& { return tbb_->seats[i].next_free_; };
+  free_seats_.Push(index, link);
+  idle_.Notify();
+  seat.handed_.fetch_add(1, std::memory_order_release);
 }
 
 void Pool::Join() {
-  Await(idle_, [this] {
-    const auto close = UpdateIf(
-        word_, [](uint64_t w) { return w == kNone; }, [](uint64_t w) { return w | kClosed; });
-    return close.done || close.seen == (kNone | kClosed);
-  });
+  Await(idle_, [this] { return count_.TryClose(); });
   for (TbbSeat& seat : tbb_->seats) {
     seat.group_.wait();
     static_cast<void>(seat.handed_.load(std::memory_order_acquire));

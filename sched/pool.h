@@ -9,8 +9,11 @@
 #include "sched/event_count.h"
 #include "sched/index_stack.h"
 #include "sched/ready_queue.h"
+#include "sched/work_count.h"
 
 namespace taskvisor::internal {
+
+class Runnable;
 
 // Where a work item runs: one of the pool's seats, each with a task_group_context of
 // its own, so that parallel loops started on it can be cancelled without touching
@@ -21,8 +24,13 @@ class Seat {
   // knows that it still runs. The pool makes the seat fit for the next Runnable.
   virtual void CancelNested() = 0;
 
+  // As Pool::Submit, for the one that runs here now, as the last thing it does: if nothing
+  // waits it runs again at once, else behind what waits.
+  void RunAgain(Runnable& runnable) { again_ = &runnable; }
+
  protected:
   ~Seat() = default;
+  Runnable* again_ = nullptr;
 };
 
 // What the pool runs. Never throws: an exception that reached TBB would cancel a
@@ -42,20 +50,9 @@ class Runnable {
 // budget is spent, then goes back to TBB (so that nested parallel loops get workers)
 // and comes again. At most `workers` items drain at a time: the arena has no more threads.
 //
-// Word:  | pending : 31 | starting : 16 | closed : 1 | draining + kNone : 16 |
-//   pending    pushed and not yet claimed by an item
-//   starting   promised starts: their threads have yet to give TBB an item
-//   closed     joined: what is submitted now never runs
-//   draining   items that TBB was given and that are not yet out. An item that leaves
-//              before its starter has counted it takes this below kNone for a moment
-//   Submit         pending + 1, and starting + 1 if draining < `workers`: the caller then
-//                  owes TBB a new item, and counts it once TBB has it
-//   item, again    pending - 1 if > 0 (it owns one element), else draining - 1 (it is
-//                  out). One word: an item cannot leave over a push it did not see.
-//
-// What is promised does not count as draining: a thread that is stopped before it keeps its
-// promise would otherwise leave the pool short of an item, or without any. The price is
-// that threads which submit at once may start a few items too many; these find nothing to do.
+// Who may take what, and when an item starts and ends, is WorkCount's. An item that finds
+// nothing looks on for some 30 us before it leaves, yielding its core: to start it again
+// costs the submitter more than that.
 //
 // oneTBB, as of 2021.8, needs all of this to be true:
 //   - task_arena(n, 0): no slot is kept for an outside thread, so work runs with
@@ -88,6 +85,12 @@ class Pool {
     Announce(count);
   }
 
+  // Submits at(0), ..., at(count - 1), each a Runnable&.
+  template <class At>
+  void SubmitEach(size_t count, At at) {
+    SubmitRange(Elements<At>{&at, 0}, count);
+  }
+
   // Waits until everything submitted has run and TBB has let go of our items, and closes
   // the pool: a later Submit does nothing. (An entry may be finished by a stopper between
   // becoming ready and its Submit; such a latecomer has nothing to run.) Not from a worker.
@@ -101,31 +104,34 @@ class Pool {
   [[nodiscard]] size_t workers() const { return workers_; }
 
  private:
+  // An input iterator, as far as the ready queue needs one.
+  template <class At>
+  struct Elements {
+    Runnable* operator*() const { return &(*at)(next); }
+    Elements& operator++() { return ++next, *this; }
+    Elements operator++(int) { return {at, next++}; }
+    At* at;
+    size_t next;
+  };
+
   class TbbSeat;
   struct Tbb;
   struct WorkItem;
 
-  static constexpr uint64_t kDrainingMask = 0xffff;
-  static constexpr uint64_t kNone = 0x4000;
-  static constexpr uint64_t kMaxWorkers = 0x4000;
-  static constexpr uint64_t kClosed = uint64_t{1} << 16;
-  static constexpr int kStartingShift = 17;
-  static constexpr uint64_t kStartingOne = uint64_t{1} << kStartingShift;
-  static constexpr uint64_t kStartingMask = 0xffff;
-  static constexpr uint64_t kPendingOne = uint64_t{1} << 33;
   // For items that are on their way in, or on their way out.
   static constexpr size_t kSpareSeats = 16;
+  static size_t SeatsFor(size_t workers) { return 2 * workers + kSpareSeats; }
 
   void Announce(uint64_t count);
-  [[nodiscard]] uint64_t Missing(uint64_t word) const;
   void StartItem();
   void Start(uint32_t seat);
   void Drain(uint32_t seat);
-  [[nodiscard]] bool ClaimOrLeave();
+  [[nodiscard]] Runnable* Next(TbbSeat& seat, uint32_t index);
+  [[nodiscard]] bool StayAwake() const;
 
   const size_t workers_;
   ReadyQueue<Runnable*> ready_;
-  alignas(kCacheLine) Atomic<uint64_t> word_{kNone};
+  WorkCount count_;
   EventCount idle_;
   IndexStack free_seats_;
   std::unique_ptr<Tbb> tbb_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <type_traits>
 
 #include "sched/atomic.h"
 #include "sched/index_stack.h"
@@ -18,6 +19,9 @@ namespace taskvisor::internal {
 // of a T is valid, and a T, for as long as the slab lives ("type-stable"). That is
 // what lets a stale reference be refused by a compare with a generation kept inside
 // T, without a reclamation scheme.
+//
+// The link of a free slot is T's own member `Atomic<uint32_t> next_free`, if it has one:
+// in a line that is touched anyway.
 //
 // Memory order: what was written before Free(i) is visible after the Allocate that
 // returns i.
@@ -71,14 +75,23 @@ class Slab {
   [[nodiscard]] uint32_t used() const { return used_.load(std::memory_order_seq_cst); }
 
  private:
-  struct Chunk {
-    T items[kChunk];
+  static constexpr bool kLinkInside = requires(T & item) { item.next_free; };
+  struct NoLinks {};
+  struct Links {
     Atomic<uint32_t> next_free[kChunk] = {};
+  };
+  struct Chunk : std::conditional_t<kLinkInside, NoLinks, Links> {
+    T items[kChunk];
   };
 
   auto Link() const {
     return [this](uint32_t index) -> Atomic<uint32_t>& {
-      return chunks_[index / kChunk].load(std::memory_order_acquire)->next_free[index % kChunk];
+      Chunk* const chunk = chunks_[index / kChunk].load(std::memory_order_acquire);
+      if constexpr (kLinkInside) {
+        return chunk->items[index % kChunk].next_free;
+      } else {
+        return chunk->next_free[index % kChunk];
+      }
     };
   }
 

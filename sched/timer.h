@@ -15,16 +15,24 @@ namespace taskvisor::internal {
 //
 //              Arm                    due (timer thread)
 //   idle ─────────────▶ armed ───────────────────────────▶ idle, fire(tag) runs
-//     ▲                   │
-//     └───── Cancel ──────┘        at most one of Cancel and the firing wins
+//     ▲                 │ ▲ │
+//     └───── Cancel ────┘ └─┘ Arm again: another deadline, another tag
+//                                  at most one of Cancel and the firing wins
 //
 // Word:  | sequence : 62 | queued : 1 | armed : 1 |
 //   armed    due at `deadline`, not yet fired or cancelled
 //   queued   in the inbox of the timer thread, which has yet to look at it
 //   sequence counts arms and cancels, so that a firing is judged by one CAS
 //
-// Who may touch what: `deadline` and `tag` belong to the owner while not armed;
-// `inbox_next` to whoever set `queued`; the links to the timer thread.
+// An owner that tells a stale firing by its tag need not cancel: it arms again, or lets
+// the old arming fire for nothing. Arm writes the deadline, then the tag, then the word;
+// a firing reads the word, then the tag, then the deadline, and is judged by a CAS of the
+// word. So until the word changes it fires either for the old tag, by the old deadline or
+// by the new one, or for the new tag and then not before the new deadline; and the change
+// of the word arms it, whatever happened.
+//
+// Who may touch what: `deadline` and `tag` are written by the owner; `inbox_next` belongs
+// to whoever set `queued`; the links to the timer thread.
 struct Timer {
   // Runs on the timer thread; must not block. `tag` is what Arm was given.
   using Fire = void (*)(Timer& timer, uint64_t tag);
@@ -46,9 +54,13 @@ struct Timer {
 
   Timer* previous = nullptr;
   Timer* next = nullptr;
-  int16_t level = -1;  // -1: not linked
-  int16_t slot = 0;
+  int8_t level = -1;  // -1: not linked
+  uint8_t wheel_slot = 0;
 };
+
+#ifndef TASKVISOR_MODEL_ATOMIC
+static_assert(sizeof(Timer) == 64, "a cache line; 6 bytes at its end are free for who derives");
+#endif
 
 }  // namespace taskvisor::internal
 

@@ -36,9 +36,10 @@ void TimerQueue::Stop() {
 
 void TimerQueue::Arm(Timer& timer, TimePoint deadline, uint64_t tag) {
   const int64_t at = deadline.time_since_epoch().count();
-  // relaxed: published by the release of the word below.
+  // relaxed: published by the release of the tag, which pairs with the acquire in
+  // TimerWheel::FireIfDue: who sees the new tag sees the new deadline.
   timer.deadline.store(at, std::memory_order_relaxed);
-  timer.tag.store(tag, std::memory_order_relaxed);
+  timer.tag.store(tag, std::memory_order_release);
   const auto update = UpdateIf(
       timer.word, [](uint64_t) { return true; },
       [](uint64_t w) { return (w | Timer::kArmed | Timer::kQueued) + Timer::kSequence; });

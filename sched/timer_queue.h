@@ -48,8 +48,9 @@ class TimerQueue {
   // Idempotent, one caller, not the timer thread.
   void Stop();
 
-  // Fires once at `deadline` with `tag`. REQUIRES: not armed, and no other Arm or
-  // Cancel of this timer at the same time.
+  // Fires at `deadline` with `tag`, once. REQUIRES: no other Arm or Cancel of this timer
+  // at the same time. One that is armed is armed anew: during the call it may fire with
+  // its old tag (also early), and with the new one if that is due, which then fires again.
   void Arm(Timer& timer, TimePoint deadline, uint64_t tag);
 
   // True if that arming will not fire; false if it was not armed or has fired (its

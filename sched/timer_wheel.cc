@@ -23,14 +23,14 @@ void TimerWheel::Link(Timer& timer) {
   timer.next = head;
   if (head != nullptr) head->previous = &timer;
   head = &timer;
-  timer.level = static_cast<int16_t>(level);
-  timer.slot = static_cast<int16_t>(place);
+  timer.level = static_cast<int8_t>(level);
+  timer.wheel_slot = static_cast<uint8_t>(place);
   wheel.occupied[place / kBankSlots] |= uint64_t{1} << (place % kBankSlots);
 }
 
 void TimerWheel::Unlink(Timer& timer) {
   if (timer.level < 0) return;
-  const auto place = static_cast<size_t>(timer.slot);
+  const auto place = static_cast<size_t>(timer.wheel_slot);
   if (timer.next != nullptr) timer.next->previous = timer.previous;
   if (timer.previous != nullptr) {
     timer.previous->next = timer.next;
@@ -134,12 +134,12 @@ bool TimerWheel::Empty(int level, uint64_t slot, int64_t now) {
 bool TimerWheel::FireIfDue(Timer& timer, int64_t now) {
   uint64_t seen = timer.word.load(std::memory_order_acquire);
   while ((seen & Timer::kArmed) != 0) {
+    // In this order: see Timer. acquire: pairs with the release in Arm.
+    const uint64_t tag = timer.tag.load(std::memory_order_acquire);
     const int64_t deadline = timer.deadline.load(std::memory_order_relaxed);
-    const uint64_t tag = timer.tag.load(std::memory_order_relaxed);
     if (deadline > now) return Link(timer), false;
-    // A success proves that deadline and tag belong to `seen`: the owner writes them
-    // only after a Cancel or a firing has changed the word. acq_rel: keeps the two
-    // loads above before it (pairs with the acquire in Cancel).
+    // acq_rel: keeps the two loads above before it (pairs with the acquires in Arm and
+    // Cancel).
     if (timer.word.compare_exchange_weak(seen, seen & ~Timer::kArmed, std::memory_order_acq_rel,
                                          std::memory_order_acquire)) {
       return timer.fire(timer, tag), true;

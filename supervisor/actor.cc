@@ -3,6 +3,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
+#include <iterator>
 #include <random>
 #include <string>
 #include <utility>
@@ -35,7 +38,7 @@ TaskOutcome OutcomeOf(const Entry& entry, const Decision& decision, const TaskRe
   }
   std::string reason = CutReason(result.error().reason);
   if (decision.exhausted) {
-    const std::string n = std::to_string(*entry.rules.max_retries);
+    const std::string n = std::to_string(*entry.rules->max_retries);
     reason = CutReason("max_retries_exceeded(" + n + "/" + n + "): " + reason);
   }
   return TaskOutcome(decision.outcome, reason)
@@ -52,9 +55,14 @@ EventKind KindOf(AttemptEnd end) {
 
 void Entry::Run(Seat& seat) noexcept { actor->Run(*this, seat); }
 
-void EntryTimer::OnFire(Timer& timer, uint64_t tag) {
-  Entry& entry = *static_cast<EntryTimer&>(timer).entry;
-  entry.actor->OnTimer(entry, static_cast<Entry::TimerUse>(tag & 3), tag >> 2);
+void Entry::OnFire(Timer& timer, uint64_t tag) {
+  Entry& entry = static_cast<Entry&>(timer);
+  entry.actor->OnTimer(entry, static_cast<TimerUse>(tag & 3), tag >> 2);
+}
+
+const Name* Entry::name() const {
+  const uint32_t place = name_place.load(std::memory_order_acquire);
+  return place == 0 ? nullptr : actor->NameAt(place - 1);
 }
 
 Actor::Actor(const SupervisorConfig& config, Pool& pool, TimerQueue& timers, Publisher& publisher,
@@ -73,6 +81,13 @@ Actor::Actor(const SupervisorConfig& config, Pool& pool, TimerQueue& timers, Pub
 
 std::optional<int64_t> Actor::PermitBalance() const {
   return permits_.has_value() ? std::optional(permits_->balance()) : std::nullopt;
+}
+
+const Name* Actor::NameAt(uint32_t place) const { return &registry_.NameAt(place); }
+
+void Actor::Submit(std::span<const TaskId> ids) {
+  if (ids.size() == 1) return Submit(registry_.At(ids.front().slot()));
+  pool_.SubmitEach(ids.size(), [&](size_t i) -> Runnable& { return registry_.At(ids[i].slot()); });
 }
 
 void Actor::Run(Entry& entry, Seat& seat) noexcept {
@@ -116,12 +131,12 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   Attempt attempt{};
   attempt.number = entry.attempts.load(std::memory_order_relaxed) + 1;
   attempt.start = clock_.Now();
-  const Duration timeout = entry.rules.timeout.value_or(Duration::zero());
+  const Duration timeout = entry.rules->timeout.value_or(Duration::zero());
   attempt.deadline =
       timeout == Duration::zero() ? TimePoint::max() : SaturatingAdd(attempt.start, timeout);
   RunningAttempt running{
       AttemptContext(entry.state, clock_,
-                     {entry.Id(), &entry.name.name, attempt.number, attempt.deadline}),
+                     {entry.Id(), entry.name(), attempt.number, attempt.deadline}),
       seat};
   // Read by others under a pin, which needs kRunning: published by TryBegin.
   entry.attempt.store(&running, std::memory_order_relaxed);
@@ -133,7 +148,7 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
                   [&](EventDraft& e) { e.WithAttempt(attempt.number); });
   const uint64_t epoch = seen.epoch() + 1;
   if (attempt.deadline != TimePoint::max()) {
-    timers_.Arm(entry.timer, attempt.deadline, Entry::Tag(Entry::TimerUse::kTimeout, epoch));
+    timers_.Arm(entry, attempt.deadline, Entry::Tag(Entry::TimerUse::kTimeout, epoch));
   }
   TaskResult result;
   if (const auto begun = entry.state.TryBegin(); begun) {
@@ -146,9 +161,8 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
     attempt.end = attempt.start;
     attempt.last = entry.state.SettleUnbegun();
   }
-  timers_.Cancel(entry.timer);
   ReleasePermit();
-  Conclude(entry, attempt, std::move(result));
+  Conclude(entry, seat, attempt, std::move(result));
 }
 
 void Actor::OnTimer(Entry& entry, Entry::TimerUse use, uint64_t epoch) {
@@ -172,7 +186,8 @@ void Actor::TimeOut(Entry& entry, uint64_t epoch) {
   const Snapshot before{timed_out.seen};
   if (!timed_out || !before.Is(Phase::kRunning)) return;
   publisher_.Emit(EventKind::kTimeoutHit, clock_.Now(), entry, [&](EventDraft& e) {
-    e.WithAttempt(entry.attempts.load(std::memory_order_relaxed)).WithTimeout(*entry.rules.timeout);
+    e.WithAttempt(entry.attempts.load(std::memory_order_relaxed))
+        .WithTimeout(*entry.rules->timeout);
   });
   entry.attempt.load(std::memory_order_relaxed)->Tell(CancelCause::kTimeout, before.scoped());
   entry.state.Unpin();
@@ -181,14 +196,12 @@ void Actor::TimeOut(Entry& entry, uint64_t epoch) {
 StopResult Actor::Stop(Entry& entry, Snapshot seen, CancelCause cause) {
   const auto stop = entry.state.RequestStop(seen, static_cast<uint8_t>(cause));
   if (stop.result == StopResult::kTaken) {
-    timers_.Cancel(entry.timer);
     if (stop.before.has_permit()) ReleasePermit();
     registry_.Finish(entry, TaskOutcome(OutcomeKind::kCancelled), clock_.Now());
   } else if (stop.result == StopResult::kPinned) {
     // The first to stop a running attempt is alone with its timer until Unpin.
-    timers_.Cancel(entry.timer);
     if (cause != CancelCause::kShutdown) {
-      timers_.Arm(entry.timer, SaturatingAdd(clock_.Now(), grace_),
+      timers_.Arm(entry, SaturatingAdd(clock_.Now(), grace_),
                   Entry::Tag(Entry::TimerUse::kGrace, stop.before.epoch()));
     }
     entry.attempt.load(std::memory_order_relaxed)->Tell(cause, stop.before.scoped());
@@ -206,7 +219,7 @@ StopResult Actor::StopById(TaskId id, CancelCause cause) {
   }
 }
 
-void Actor::Conclude(Entry& entry, const Attempt& attempt, TaskResult result) {
+void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult result) {
   if (attempt.last.abandoned()) {  // its outcome is out: only the slot is left to give back
     static_cast<void>(entry.state.TryFinish(/*stopped=*/true));
     return registry_.Finish(entry, TaskOutcome(), attempt.end);
@@ -217,7 +230,7 @@ void Actor::Conclude(Entry& entry, const Attempt& attempt, TaskResult result) {
       EndOf(name.Draft(KindOf(end), publisher_.WallAt(attempt.end)), attempt, result);
   PendingDraft told{&ended};
   try {
-    Follow(entry, attempt, end, result, told);
+    Follow(entry, seat, attempt, end, result, told);
   } catch (...) {  // the caller's jitter source, or no memory: not the body's fault
     if (told.Take() != nullptr) publisher_.EmitRun(ended);
     publisher_.Emit(EventKind::kRuntimeFailure, attempt.end, [](EventDraft& e) {
@@ -233,10 +246,10 @@ AttemptEnd Actor::Judge(Entry& entry, const Attempt& attempt, TaskResult& result
   if (attempt.TimedOut()) {
     if (!attempt.last.timed_out()) {  // the timer thread had no chance; the deadline decides
       publisher_.Emit(EventKind::kTimeoutHit, attempt.end, entry, [&](EventDraft& e) {
-        e.WithAttempt(attempt.number).WithTimeout(*entry.rules.timeout);
+        e.WithAttempt(attempt.number).WithTimeout(*entry.rules->timeout);
       });
     }
-    result = TaskResult(TimeoutError(*entry.rules.timeout, result));
+    result = TaskResult(TimeoutError(*entry.rules->timeout, result));
   }
   if (result.ok()) return AttemptEnd::kSuccess;
   if (result.error().kind == TaskErrorKind::kCancelled) return AttemptEnd::kCancelled;
@@ -255,14 +268,14 @@ EventDraft Actor::EndOf(EventDraft draft, const Attempt& attempt, const TaskResu
   return draft;
 }
 
-void Actor::Follow(Entry& entry, const Attempt& attempt, AttemptEnd end, const TaskResult& result,
-                   PendingDraft& told) {
+void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd end,
+                   const TaskResult& result, PendingDraft& told) {
   entry.failures = end == AttemptEnd::kRetryable ? entry.failures + 1 : 0;
   std::optional<Duration> delay;  // decided, and announced, once
   while (true) {
     const bool stopped = entry.state.Load().stopped();
     Decision decision =
-        Decide(entry.rules, end, entry.failures, attempt.end - attempt.start, stopped);
+        Decide(*entry.rules, end, entry.failures, attempt.end - attempt.start, stopped);
     if (decision.next != Decision::Next::kFinish && !delay.has_value()) {
       delay = decision.next == Decision::Next::kRetry ? RetryDelay(entry) : decision.delay;
       AnnounceDelay(entry, attempt, decision, *delay, result, told);
@@ -275,32 +288,34 @@ void Actor::Follow(Entry& entry, const Attempt& attempt, AttemptEnd end, const T
       if (!entry.state.TryFinish(stopped)) continue;
       return registry_.Finish(entry, std::move(outcome), attempt.end, told.Take());
     }
-    if (TryWait(entry, attempt.end, *delay)) return;
+    if (TryWait(entry, seat, attempt.end, *delay)) return;
   }
 }
 
-bool Actor::TryWait(Entry& entry, TimePoint from, Duration delay) {
+bool Actor::TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay) {
   if (delay <= Duration::zero()) {
     if (!entry.state.TryRequeue()) return false;
-    Submit(entry);
+    seat.RunAgain(entry);
     return true;
   }
-  timers_.Arm(entry.timer, SaturatingAdd(from, delay),
+  timers_.Arm(entry, SaturatingAdd(from, delay),
               Entry::Tag(Entry::TimerUse::kDelay, entry.state.Load().epoch()));
   const auto delayed = entry.state.TryDelay();
-  if (!delayed) {
-    timers_.Cancel(entry.timer);
-  } else if (Snapshot{delayed.seen}.due()) {
-    Submit(entry);
-  }
+  if (delayed && Snapshot{delayed.seen}.due()) seat.RunAgain(entry);
   return delayed.done;
 }
 
 Duration Actor::RetryDelay(Entry& entry) {
-  const std::string task =
-      entry.named ? entry.name.name.ToString() : "task-" + std::to_string(entry.ordinal);
+  char text[kMaxNameLength + 1];
+  std::string_view task;
+  if (entry.named) {
+    task = {text, entry.name()->CopyTo(text)};
+  } else {
+    const auto prefix = std::copy_n("task-", 5, text);
+    task = {text, std::to_chars(prefix, std::end(text), entry.ordinal).ptr};
+  }
   const double sample = jitter_(task, entry.draws++);
-  return entry.rules.backoff.Delay(entry.failures - 1, sample);
+  return entry.rules->backoff.Delay(entry.failures - 1, sample);
 }
 
 void Actor::AnnounceDelay(Entry& entry, const Attempt& attempt, const Decision& decision,

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "sched/permits.h"
@@ -42,6 +43,8 @@ class Actor {
 
   // A queued entry gets its turn.
   void Submit(Entry& entry) { pool_.Submit(entry); }
+  // The same for several, in their order.
+  void Submit(std::span<const TaskId> ids);
   // From the pool.
   void Run(Entry& entry, Seat& seat) noexcept;
   // From the timer thread.
@@ -52,6 +55,8 @@ class Actor {
   StopResult Stop(Entry& entry, Snapshot seen, CancelCause cause);
   // The same, whatever state the task is in by now. kRefused: it is gone, or finishes.
   StopResult StopById(TaskId id, CancelCause cause);
+
+  [[nodiscard]] const Name* NameAt(uint32_t place) const;
 
   // Free permits, negative: parked tickets. Nothing without a limit.
   [[nodiscard]] std::optional<int64_t> PermitBalance() const;
@@ -84,13 +89,13 @@ class Actor {
   void RunBody(Entry& entry, Seat& seat);
   void TimeOut(Entry& entry, uint64_t epoch);
 
-  void Conclude(Entry& entry, const Attempt& attempt, TaskResult result);
+  void Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult result);
   [[nodiscard]] AttemptEnd Judge(Entry& entry, const Attempt& attempt, TaskResult& result);
   static EventDraft EndOf(EventDraft draft, const Attempt& attempt, const TaskResult& result);
   // What the attempt's end is followed by; `told` is published with it, or before it.
-  void Follow(Entry& entry, const Attempt& attempt, AttemptEnd end, const TaskResult& result,
-              PendingDraft& told);
-  [[nodiscard]] bool TryWait(Entry& entry, TimePoint from, Duration delay);
+  void Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd end,
+              const TaskResult& result, PendingDraft& told);
+  [[nodiscard]] bool TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay);
   [[nodiscard]] Duration RetryDelay(Entry& entry);
   void AnnounceDelay(Entry& entry, const Attempt& attempt, const Decision& decision, Duration delay,
                      const TaskResult& result, PendingDraft& told);

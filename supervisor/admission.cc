@@ -1,16 +1,22 @@
 #include "supervisor/admission.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "supervisor/outcome_cell.h"
 #include "supervisor/status.h"
 #include "supervisor/text.h"
 
 namespace taskvisor::internal {
+namespace {
 
-absl::Status Admission::Validate(const TaskSpec& spec) {
+// So many entries are committed, then handed to the pool at once: workers begin while the
+// rest of a large batch is still being committed.
+constexpr size_t kRange = 256;
+
+absl::Status ValidateOne(const TaskSpec& spec) {
   if (!SpecAccess::HasBody(spec)) return InvalidSpec("body: null");
   if (spec.name().size() > kMaxNameLength) {
     return InvalidSpec(
@@ -30,33 +36,61 @@ absl::Status Admission::Validate(const TaskSpec& spec) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<TaskId>> Admission::Admit(std::vector<TaskSpec> specs) {
-  if (absl::Status entered = Enter(specs); !entered.ok()) return entered;
-  return AdmitEntered(std::move(specs));
-}
-
-absl::StatusOr<std::vector<TaskId>> Admission::AdmitEntered(std::vector<TaskSpec> specs) {
-  const std::vector<Entry*> entries = Reserve(specs);
-  const std::vector<bool> taken = Claim(specs, entries);
-  if (!taken.empty()) return Refuse(specs, entries, taken);
-
-  std::vector<TaskId> ids;
-  ids.reserve(entries.size());
-  const TimePoint now = config_.clock->Now();
-  for (size_t i = 0; i < entries.size(); ++i) {
-    ids.push_back(entries[i]->Id());
-    Furnish(*entries[i], specs[i]);
-    Announce(*entries[i], now);
+// Several tasks' events as one run: one claim of the ring for all.
+void AnnounceAnonymous(Publisher& publisher, std::span<const TaskId> ids, TimePoint now) {
+  const WallTime at = publisher.WallAt(now);
+  const auto draft = [&](EventKind kind, TaskId id) {
+    EventDraft made(kind);
+    made.WithAt(at).WithId(id).Anonymous();
+    return made;
+  };
+  const auto requested = [&](TaskId id) { return draft(EventKind::kTaskAddRequested, id); };
+  const auto added = [&](TaskId id) { return draft(EventKind::kTaskAdded, id); };
+  for (; ids.size() >= 4; ids = ids.subspan(4)) {  // as many drafts as fit well on the stack
+    publisher.EmitRun(requested(ids[0]), added(ids[0]), requested(ids[1]), added(ids[1]),
+                      requested(ids[2]), added(ids[2]), requested(ids[3]), added(ids[3]));
   }
-  for (Entry* entry : entries) Commit(*entry);
-  CatchUpWithShutdown(ids);
-  return ids;
+  for (const TaskId id : ids) publisher.EmitRun(requested(id), added(id));
 }
 
-absl::Status Admission::Enter(const std::vector<TaskSpec>& specs) {
+}  // namespace
+
+absl::Status Admission::Validate(std::span<const TaskSpec> specs) {
   for (const TaskSpec& spec : specs) {
-    if (absl::Status valid = Validate(spec); !valid.ok()) return valid;
+    if (absl::Status valid = ValidateOne(spec); !valid.ok()) return valid;
   }
+  return absl::OkStatus();
+}
+
+absl::Status Admission::Admit(std::span<TaskSpec> specs, TaskId* ids) {
+  if (absl::Status entered = Enter(specs); !entered.ok()) return entered;
+  return AdmitEntered(specs, ids);
+}
+
+absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
+  const auto is_named = [](const TaskSpec& spec) { return !spec.name().empty(); };
+  const bool named = std::any_of(specs.begin(), specs.end(), is_named);
+  const TimePoint now = config_.clock->Now();
+  if (named) {
+    for (size_t i = 0; i < specs.size(); ++i) ids[i] = Reserve(specs[i], now).Id();
+    std::vector<bool> taken;
+    if (!Claim(specs, ids, taken)) return Refuse(specs, ids, taken);
+  }
+  // Without names there is nothing that could refuse: one pass over the memory.
+  for (size_t i = 0; i < specs.size(); ++i) {
+    Entry& entry = named ? registry_.At(ids[i].slot()) : registry_.Reserve();
+    ids[i] = entry.Id();
+    Furnish(entry, specs[i]);
+    if (named) Announce(entry, now);
+  }
+  if (!named) AnnounceAnonymous(publisher_, {ids, specs.size()}, now);
+  Commit({ids, specs.size()});
+  CatchUpWithShutdown({ids, specs.size()});
+  return absl::OkStatus();
+}
+
+absl::Status Admission::Enter(std::span<const TaskSpec> specs) {
+  if (absl::Status valid = Validate(specs); !valid.ok()) return valid;
   switch (registry_.gate().Enter(specs.size())) {
     case Lifecycle::Entered::kYes:
       return absl::OkStatus();
@@ -68,34 +102,27 @@ absl::Status Admission::Enter(const std::vector<TaskSpec>& specs) {
   return ShuttingDown();
 }
 
-std::vector<Entry*> Admission::Reserve(const std::vector<TaskSpec>& specs) {
-  const TimePoint now = config_.clock->Now();
-  std::vector<Entry*> entries;
-  entries.reserve(specs.size());
-  for (const TaskSpec& spec : specs) {
-    Entry& entry = registry_.Reserve();
-    entries.push_back(&entry);
-    // Nobody can know of an anonymous one yet: its two events become one run.
-    if (spec.name().empty()) continue;
-    const EventName name(entry.Id(), spec.name());
-    publisher_.EmitRun(name.Draft(EventKind::kTaskAddRequested, publisher_.WallAt(now)));
-  }
-  return entries;
+Entry& Admission::Reserve(const TaskSpec& spec, TimePoint now) {
+  Entry& entry = registry_.Reserve();
+  // Nobody can know of an anonymous one yet: its two events become one run.
+  if (spec.name().empty()) return entry;
+  const EventName name(entry.Id(), spec.name());
+  publisher_.EmitRun(name.Draft(EventKind::kTaskAddRequested, publisher_.WallAt(now)));
+  return entry;
 }
 
-std::vector<bool> Admission::Claim(const std::vector<TaskSpec>& specs,
-                                   const std::vector<Entry*>& entries) {
-  std::vector<bool> taken;
+bool Admission::Claim(std::span<const TaskSpec> specs, const TaskId* ids,
+                      std::vector<bool>& taken) {
   for (size_t i = 0; i < specs.size(); ++i) {
     const std::string& name = specs[i].name();
-    if (name.empty() || registry_.ClaimName(*entries[i], name)) continue;
+    if (name.empty() || registry_.ClaimName(registry_.At(ids[i].slot()), name)) continue;
     taken.resize(specs.size());
     taken[i] = true;
   }
-  return taken;
+  return taken.empty();
 }
 
-absl::Status Admission::Refuse(std::vector<TaskSpec>& specs, const std::vector<Entry*>& entries,
+absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids,
                                const std::vector<bool>& taken) {
   const TimePoint now = config_.clock->Now();
   absl::Status status;
@@ -103,7 +130,7 @@ absl::Status Admission::Refuse(std::vector<TaskSpec>& specs, const std::vector<E
     const RejectionKind kind =
         taken[i] ? RejectionKind::kAlreadyExists : RejectionKind::kBatchRejected;
     if (taken[i] && status.ok()) status = AlreadyExists(specs[i].name());
-    Entry& entry = *entries[i];
+    Entry& entry = registry_.At(ids[i].slot());
     const EventName name(entry.Id(), specs[i].name());
     const EventDraft failed =
         name.Draft(EventKind::kTaskAddFailed, publisher_.WallAt(now)).WithRejectionKind(kind);
@@ -112,8 +139,8 @@ absl::Status Admission::Refuse(std::vector<TaskSpec>& specs, const std::vector<E
     } else {
       publisher_.EmitRun(failed);
     }
-    registry_.Withdraw(entry, /*name_claimed=*/!specs[i].name().empty() && !taken[i]);
-    if (const auto cell = SpecAccess::TakeCell(specs[i]); cell != nullptr) {
+    registry_.Withdraw(entry);
+    if (const CellRef cell = SpecAccess::TakeCell(specs[i]); cell != nullptr) {
       cell->Set(TaskOutcome(OutcomeKind::kRejected, Label(kind)).set_rejection(kind), true);
     }
   }
@@ -129,24 +156,30 @@ void Admission::Announce(const Entry& entry, TimePoint now) {
 }
 
 void Admission::Furnish(Entry& entry, TaskSpec& spec) {
-  entry.rules = spec.Resolve(config_.task_defaults);
+  entry.rules = rules_.Find(spec.Resolve(config_.task_defaults));
   entry.ordinal = next_ordinal_.fetch_add(1, std::memory_order_relaxed);
   entry.body = SpecAccess::TakeBody(spec);
   entry.cell = SpecAccess::TakeCell(spec);
   if (entry.cell != nullptr) entry.cell->Attach(entry.Id(), config_.clock, &pool_);
 }
 
-void Admission::Commit(Entry& entry) {
-  const Snapshot before = entry.state.Commit();
-  if (before.stopped()) {  // a remover was faster than we: it asked us to finish it
-    return registry_.Finish(entry, TaskOutcome(OutcomeKind::kCancelled), config_.clock->Now());
+void Admission::Commit(std::span<const TaskId> ids) {
+  while (!ids.empty()) {
+    const auto range = ids.first(std::min(ids.size(), kRange));
+    for (const TaskId id : range) {
+      Entry& entry = registry_.At(id.slot());
+      // A remover was faster than we: it asked us to finish it.
+      if (!entry.state.Commit().stopped()) continue;
+      registry_.Finish(entry, TaskOutcome(OutcomeKind::kCancelled), config_.clock->Now());
+    }
+    // By now each may run, have ended, and be another task: only submitted, which is
+    // harmless for a slot that is not queued any more.
+    actor_.Submit(range);
+    ids = ids.subspan(range.size());
   }
-  // From here on the entry may run, end and be another task: only submitted, which is
-  // harmless for a slot that is not queued any more.
-  actor_.Submit(entry);
 }
 
-void Admission::CatchUpWithShutdown(const std::vector<TaskId>& ids) {
+void Admission::CatchUpWithShutdown(std::span<const TaskId> ids) {
   if (!registry_.gate().closed()) return;
   for (const TaskId id : ids) static_cast<void>(actor_.StopById(id, CancelCause::kShutdown));
 }

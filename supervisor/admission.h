@@ -1,15 +1,15 @@
 #ifndef TASKVISOR_SUPERVISOR_ADMISSION_H_
 #define TASKVISOR_SUPERVISOR_ADMISSION_H_
 
-#include <memory>
-#include <optional>
+#include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "supervisor/actor.h"
 #include "supervisor/registry.h"
+#include "supervisor/rule_book.h"
 #include "taskvisor/task_spec.h"
 
 namespace taskvisor::internal {
@@ -19,8 +19,7 @@ class SpecAccess {
  public:
   static TaskBody TakeBody(TaskSpec& spec) { return std::move(spec.body_); }
   static bool HasBody(const TaskSpec& spec) { return spec.body_ != nullptr; }
-  static std::shared_ptr<OutcomeCell> TakeCell(TaskSpec& spec) { return std::move(spec.cell_); }
-  static const std::shared_ptr<OutcomeCell>& Cell(const TaskSpec& spec) { return spec.cell_; }
+  static CellRef TakeCell(TaskSpec& spec) { return std::move(spec.cell_); }
 };
 
 // Admission
@@ -34,40 +33,44 @@ class SpecAccess {
 // No body starts before every TaskAdded of the call is published: entries become
 // kQueued only after that. A name counts as taken from the moment it is claimed, also
 // by a batch that is refused a moment later.
+//
+// The caller brings the place for the ids, one for each spec: nothing is allocated for a
+// call, whatever its size.
 class Admission {
  public:
   Admission(const SupervisorConfig& config, Registry& registry, Actor& actor, Publisher& publisher,
             const Pool& pool)
       : config_(config), registry_(registry), actor_(actor), publisher_(publisher), pool_(pool) {}
 
-  // kResourceExhausted if there is no room now.
-  absl::StatusOr<std::vector<TaskId>> Admit(std::vector<TaskSpec> specs);
+  // kResourceExhausted if there is no room now. Specs are taken from unless it is refused
+  // for a reason other than a name.
+  absl::Status Admit(std::span<TaskSpec> specs, TaskId* ids);
 
   // The same, validated and past the gate.
-  absl::StatusOr<std::vector<TaskId>> AdmitEntered(std::vector<TaskSpec> specs);
+  absl::Status AdmitEntered(std::span<TaskSpec> specs, TaskId* ids);
 
-  // Nothing wrong with the spec, or kInvalidArgument.
-  [[nodiscard]] static absl::Status Validate(const TaskSpec& spec);
+  // Nothing wrong with the specs, or kInvalidArgument.
+  [[nodiscard]] static absl::Status Validate(std::span<const TaskSpec> specs);
 
  private:
-  [[nodiscard]] absl::Status Enter(const std::vector<TaskSpec>& specs);
-  [[nodiscard]] std::vector<Entry*> Reserve(const std::vector<TaskSpec>& specs);
-  // Per spec: its claim failed. Empty: all were made.
-  [[nodiscard]] std::vector<bool> Claim(const std::vector<TaskSpec>& specs,
-                                        const std::vector<Entry*>& entries);
-  absl::Status Refuse(std::vector<TaskSpec>& specs, const std::vector<Entry*>& entries,
-                      const std::vector<bool>& taken);
+  [[nodiscard]] absl::Status Enter(std::span<const TaskSpec> specs);
+  Entry& Reserve(const TaskSpec& spec, TimePoint now);
+  // False: a name is taken, and which ones (true) is in `taken`.
+  [[nodiscard]] bool Claim(std::span<const TaskSpec> specs, const TaskId* ids,
+                           std::vector<bool>& taken);
+  absl::Status Refuse(std::span<TaskSpec> specs, const TaskId* ids, const std::vector<bool>& taken);
   // TaskAdded, and for an anonymous task TaskAddRequested before it.
   void Announce(const Entry& entry, TimePoint now);
   void Furnish(Entry& entry, TaskSpec& spec);
-  void Commit(Entry& entry);
-  void CatchUpWithShutdown(const std::vector<TaskId>& ids);
+  void Commit(std::span<const TaskId> ids);
+  void CatchUpWithShutdown(std::span<const TaskId> ids);
 
   const SupervisorConfig& config_;
   Registry& registry_;
   Actor& actor_;
   Publisher& publisher_;
   const Pool& pool_;
+  RuleBook rules_;
   Atomic<uint64_t> next_ordinal_{1};
 };
 

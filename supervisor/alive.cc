@@ -49,11 +49,14 @@ bool AliveTracker::Update(const Event& event) {
 }
 
 void AliveTracker::Reconcile(const std::vector<TaskId>& live) {
-  std::set<uint64_t> ids;
-  for (const TaskId id : live) ids.insert(id.value());
+  std::vector<uint64_t> ids;
+  ids.reserve(live.size());
+  for (const TaskId id : live) ids.push_back(id.value());
+  std::sort(ids.begin(), ids.end());
   std::lock_guard lock(mutex_);
-  std::erase_if(
-      tasks_, [&](const auto& task) { return task.first.id != 0 && !ids.contains(task.first.id); });
+  std::erase_if(tasks_, [&](const auto& task) {
+    return task.first.id != 0 && !std::binary_search(ids.begin(), ids.end(), task.first.id);
+  });
 }
 
 size_t AliveTracker::size() const {

@@ -1,28 +1,49 @@
 #ifndef TASKVISOR_SUPERVISOR_ENTRY_H_
 #define TASKVISOR_SUPERVISOR_ENTRY_H_
 
+#include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <string>
 
 #include "sched/pool.h"
 #include "sched/timer.h"
 #include "supervisor/actor_state.h"
-#include "supervisor/name_index.h"
-#include "supervisor/outcome_cell.h"
+#include "supervisor/name.h"
+#include "supervisor/rule_book.h"
 #include "taskvisor/task_spec.h"
 
 namespace taskvisor::internal {
 
 class Actor;
-class Entry;
 struct RunningAttempt;
 
-// One timer serves an entry: its attempt's timeout, its delay, or its grace.
-struct EntryTimer : Timer {
-  EntryTimer() : Timer(&OnFire) {}
-  static void OnFire(Timer& timer, uint64_t tag);
-  Entry* entry = nullptr;
+// What an Entry holds beside its timer.
+struct EntryFields : Runnable {
+  // First line: what each attempt needs.
+  ActorState state;
+  TaskBody body;
+  Atomic<uint64_t> id{0};          // 0 while no task is registered
+  const RuleSet* rules = nullptr;  // of a RuleBook
+
+  // Of the running attempt: written by its worker before TryBegin, read under a pin.
+  alignas(kCacheLine) Atomic<RunningAttempt*> attempt{nullptr};
+  Atomic<int64_t> started_at{0};  // clock, ns
+  Atomic<uint32_t> attempts{0};   // begun so far; also shown by List
+  Atomic<int32_t> thread{0};
+
+  // Owned by the phase.
+  CellRef cell;           // null: not watched
+  uint64_t ordinal = 0;   // admission order in this supervisor
+  uint32_t failures = 0;  // of the current streak
+  uint32_t draws = 0;     // jitter samples taken
+  // Where the registry keeps the name, + 1; 0: anonymous.
+  Atomic<uint32_t> name_place{0};
+
+  // Set once, when the slot is first used.
+  uint32_t slot = 0;
+  Actor* actor = nullptr;
+
+ protected:
+  ~EntryFields() = default;
 };
 
 // Entry
@@ -30,9 +51,13 @@ struct EntryTimer : Timer {
 // One slot of the registry: the identity, state and rules of the task in it. Recycled,
 // never freed while the supervisor lives. `state` says who may touch the rest; what is
 // atomic may be read by anyone, and judged by `state` afterwards.
-class Entry final : public Runnable {
+//
+// Its Timer is one for three uses: the attempt's timeout, the task's delay, or its grace.
+// The tag says which, and for which epoch: one that is out of date does nothing, so no
+// use is ever cancelled, only replaced.
+class Entry final : public EntryFields, public Timer {
  public:
-  Entry() { timer.entry = this; }
+  Entry() : Timer(&OnFire) {}
 
   // A popped queue item: tries to begin the next attempt.
   void Run(Seat& seat) noexcept override;
@@ -45,30 +70,22 @@ class Entry final : public Runnable {
 
   [[nodiscard]] TaskId Id() const { return {id.load(std::memory_order_acquire), slot}; }
 
-  ActorState state;
-  Atomic<uint64_t> id{0};  // 0 while no task is registered
-  NameLink name;
+  // Null: anonymous. Any thread; judged by `state` afterwards, as all that is atomic.
+  [[nodiscard]] const Name* name() const;
 
-  // Set once, when the slot is first used.
-  uint32_t slot = 0;
-  Actor* actor = nullptr;
+  bool named = false;             // owned by the phase
+  Atomic<uint32_t> next_free{0};  // the slab's
 
-  // Of the running attempt: written by its worker before TryBegin, read under a pin.
-  Atomic<RunningAttempt*> attempt{nullptr};
-  Atomic<uint32_t> attempts{0};   // begun so far; also shown by List
-  Atomic<int64_t> started_at{0};  // clock, ns
-  Atomic<int32_t> thread{0};
-
-  // Owned by the phase.
-  EntryTimer timer;
-  bool named = false;
-  uint32_t failures = 0;  // of the current streak
-  uint64_t draws = 0;     // jitter samples taken
-  uint64_t ordinal = 0;   // admission order in this supervisor
-  TaskDefaults rules;
-  TaskBody body;
-  std::shared_ptr<OutcomeCell> cell;  // null: not watched
+ private:
+  static void OnFire(Timer& timer, uint64_t tag);
 };
+
+#ifndef TASKVISOR_MODEL_ATOMIC
+static_assert(sizeof(Entry) == 3 * kCacheLine && alignof(Entry) == kCacheLine,
+              "two lines for an attempt, one for the timer");
+static_assert(sizeof(EntryFields) == 2 * kCacheLine);
+static_assert(sizeof(TaskBody) == 32, "16 bytes of a closure are in place");
+#endif
 
 }  // namespace taskvisor::internal
 

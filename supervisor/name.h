@@ -15,17 +15,17 @@ namespace taskvisor::internal {
 
 // Name
 //
-// The name of a registry slot, readable by any thread at any time, also while the slot
+// The name of a task, readable by any thread at any time, also while its place
 // is being given to another task: kept in atomic words. A reader may thus see a
 // mixture; it must afterwards check, by the slot's state word or the name index's
 // links, that the slot still belonged to the task it meant.
 //
-// Set: only by the owner of a slot that no index leads to. Every load is an acquire and
+// Set: only by the owner of a place that no index leads to. Every load is an acquire and
 // every store a release, so a reader that has seen any word of a later name also sees
 // whatever took the slot away from the earlier one, and its check fails.
 //
 // 32 bytes are in place; longer names live in a block that is allocated once and kept
-// with the slot.
+// with the place.
 class Name {
  public:
   void Set(std::string_view name) {
@@ -92,9 +92,9 @@ class Name {
     return block == nullptr ? nullptr : block->data();
   }
 
-  Atomic<uint32_t> size_{0};
   std::array<Atomic<uint64_t>, kInPlace> words_{};
   Atomic<Block*> block_{nullptr};
+  Atomic<uint32_t> size_{0};  // last: 4 bytes behind it are free for who has a Name
 };
 
 }  // namespace taskvisor::internal

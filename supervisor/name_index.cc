@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cassert>
 #include <functional>
 
 namespace taskvisor::internal {
@@ -21,10 +20,10 @@ bool NameIndex::TrySearch(uint64_t hash, Matches matches, Position& position) co
   uint64_t current = previous->load(std::memory_order_acquire);
   position = {previous, current, false, nullptr, 0};
   while ((current & kIndexMask) != 0) {
-    Node& node = NodeOf(current);
+    NameLink& node = Node(current);
     const uint64_t next = node.next.load(std::memory_order_acquire);
     const uint64_t node_hash = node.hash.load(std::memory_order_acquire);
-    const bool match = node_hash == hash && matches(current);
+    const bool match = node_hash == hash && matches(current, node);
     // All loads above are acquires, so this one is not done before them: if the link
     // still holds `current`, tag and all, they were of a node in its place (N1).
     if (previous->load(std::memory_order_acquire) != current) return false;
@@ -67,27 +66,13 @@ NameIndex::Position NameIndex::Search(uint64_t hash, Matches matches) const {
   return position;
 }
 
-NameIndex::Node& NameIndex::EnsureNode(uint32_t index) {
-  assert(index < kMaxSlots);
-  Atomic<Node*>& chunk = chunks_[index / kChunk];
-  if (chunk.load(std::memory_order_acquire) == nullptr) {
-    ZeroedArray<Node> fresh = Zeroed<Node>(kChunk);
-    Node* none = nullptr;
-    // release: publishes the zeroes; pairs with the acquire in NodeAt.
-    if (chunk.compare_exchange_strong(none, fresh.get(), std::memory_order_acq_rel,
-                                      std::memory_order_acquire)) {
-      static_cast<void>(fresh.release());
-    }
-  }
-  return NodeAt(index);
-}
-
 bool NameIndex::Insert(uint32_t index, std::string_view name) {
   const uint64_t hash = Hash(name);
-  Node& node = EnsureNode(index);
+  NameLink& node = link_(slots_, index);
   node.hash.store(hash, std::memory_order_release);
   while (true) {
-    Position at = Search(hash, [&](uint64_t link) { return NameAt(link).Equals(name); });
+    Position at =
+        Search(hash, [&](uint64_t, const NameLink& other) { return other.name.Equals(name); });
     if (at.found) return false;
     // release: a walker that follows an old link into this recycled node sees the hash
     // and name that belong to its new place.
@@ -104,18 +89,23 @@ bool NameIndex::Insert(uint32_t index, std::string_view name) {
 }
 
 std::optional<uint32_t> NameIndex::Find(std::string_view name) const {
-  const Position at = Search(Hash(name), [&](uint64_t link) { return NameAt(link).Equals(name); });
+  const Position at =
+      Search(Hash(name), [&](uint64_t, const NameLink& node) { return node.name.Equals(name); });
   if (!at.found) return std::nullopt;
   return static_cast<uint32_t>(at.current & kIndexMask) - 1;
 }
 
-void NameIndex::Remove(uint32_t index, std::string_view name) {
+void NameIndex::Remove(uint32_t index) {
+  NameLink& node = link_(slots_, index);
+  // relaxed: the caller has it from who inserted.
+  const uint64_t hash = node.hash.load(std::memory_order_relaxed);
   static_cast<void>(UpdateIf(
-      NodeAt(index).next, [](uint64_t) { return true; },
+      node.next, [](uint64_t) { return true; },
       [](uint64_t next) { return Retag(next, next) | kRemoved; }));
   // A walk past the node unlinks it, whoever does it.
-  static_cast<void>(Search(
-      Hash(name), [&](uint64_t link) { return (link & kIndexMask) == uint64_t{index} + 1; }));
+  static_cast<void>(Search(hash, [&](uint64_t link, const NameLink&) {
+    return (link & kIndexMask) == uint64_t{index} + 1;
+  }));
 }
 
 }  // namespace taskvisor::internal

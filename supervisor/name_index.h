@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
-#include <new>
 #include <optional>
 #include <string_view>
 
@@ -13,20 +12,25 @@
 
 namespace taskvisor::internal {
 
-// What a slot brings to the index.
-struct NameLink {
-  Name name;
+// What a name brings to the index: one line. Only named tasks have one.
+struct alignas(kCacheLine) NameLink {
+  // | tag : 31 | removed : 1 | index + 1 : 32 |; 0 in the low half: end of the chain.
+  Atomic<uint64_t> next{0};
+  Atomic<uint64_t> hash{0};
+  [[no_unique_address]] Name name;
+  Atomic<uint32_t> owner{0};  // the slot of the task: set with the name
 };
+
+#ifndef TASKVISOR_MODEL_ATOMIC
+static_assert(sizeof(NameLink) == kCacheLine, "a name of up to 32 bytes is one line");
+#endif
 
 // NameIndex
 //
 // Names to slots: a hash table of sorted lock-free lists (M. Michael, "High performance
-// dynamic lock-free hash tables and list-based sets", SPAA 2002). Nodes belong to slots of
-// a slab, one each, for ever, so no reclamation scheme is needed; what a node is may change
-// under a reader, and the tags catch that.
-//
-// Nodes stand side by side, 16 bytes each, and not in the slots: a walk past a million
-// names then meets few pages, and looks into a slot only where the whole hash is equal.
+// dynamic lock-free hash tables and list-based sets", SPAA 2002). Nodes are slots of a
+// slab: their memory never goes away, so no reclamation scheme is needed; what a node
+// is may change under a reader, and the tags catch that.
 //
 // Invariants
 //   N1  every change of a `next` raises its tag, and tags are never reset: a CAS on a
@@ -36,33 +40,23 @@ struct NameLink {
 //   N3  a chain is sorted by hash; equal hashes stand together, a new one goes in front
 //       of them, so two inserters of one name always compete for the same link
 //
-// Progress: Insert, Find, Remove are lock-free (Insert but for calloc when a chunk of nodes
-// is new). Memory order: what the inserter did
+// Progress: Insert, Find, Remove are lock-free. Memory order: what the inserter did
 // before Insert is visible to who finds the name.
 class NameIndex {
  public:
   // link(i) returns slot i's NameLink&.
   using LinkOf = NameLink& (*)(void* slots, uint32_t index);
 
-  static constexpr uint32_t kMaxSlots = uint32_t{1} << 25;
-
   NameIndex(uint64_t expected_names, LinkOf link, void* slots)
       : mask_(BucketsFor(expected_names) - 1),
         link_(link),
         slots_(slots),
-        buckets_(Zeroed<Atomic<uint64_t>>(mask_ + 1)),
-        chunks_(Zeroed<Atomic<Node*>>(kChunks)) {}
-
-  ~NameIndex() {
-    // relaxed: nobody else is here any more.
-    for (uint64_t i = 0; i < kChunks; ++i) std::free(chunks_[i].load(std::memory_order_relaxed));
+        // calloc: pages of a large table that no name falls into cost nothing.
+        buckets_(static_cast<Atomic<uint64_t>*>(std::calloc(mask_ + 1, sizeof(Atomic<uint64_t>)))) {
+    if (buckets_ == nullptr) throw std::bad_alloc();
   }
-  NameIndex(const NameIndex&) = delete;
-  NameIndex& operator=(const NameIndex&) = delete;
 
   // Claims the name already set in slot `index`. False: taken.
-  // REQUIRES: index < kMaxSlots. Throws std::bad_alloc, with nothing done, if there is no
-  // memory for the node.
   [[nodiscard]] bool Insert(uint32_t index, std::string_view name);
 
   // The slot that has the name now. Its state must be judged again by the caller.
@@ -70,14 +64,9 @@ class NameIndex {
 
   // Frees the name of slot `index`; when it returns the slot may be recycled.
   // REQUIRES: inserted, and removed by one thread only.
-  void Remove(uint32_t index, std::string_view name);
+  void Remove(uint32_t index);
 
  private:
-  struct Node {
-    // | tag : 31 | removed : 1 | index + 1 : 32 |; 0 in the low half: end of the chain.
-    Atomic<uint64_t> next;
-    Atomic<uint64_t> hash;
-  };
   struct Position {
     Atomic<uint64_t>* previous;        // the link that leads to `current`
     uint64_t current;                  // its value
@@ -86,21 +75,9 @@ class NameIndex {
     uint64_t first;                    // its value
   };
   struct Free {
-    void operator()(void* memory) const { std::free(memory); }
+    void operator()(Atomic<uint64_t>* buckets) const { std::free(buckets); }
   };
-  template <class T>
-  using ZeroedArray = std::unique_ptr<T[], Free>;
 
-  // calloc: pages of a large table that no name falls into cost nothing.
-  template <class T>
-  static ZeroedArray<T> Zeroed(uint64_t count) {
-    ZeroedArray<T> array(static_cast<T*>(std::calloc(count, sizeof(T))));
-    if (array == nullptr) throw std::bad_alloc();
-    return array;
-  }
-
-  static constexpr uint32_t kChunk = 4096;  // nodes; 64 KiB
-  static constexpr uint32_t kChunks = kMaxSlots / kChunk;
   static constexpr uint64_t kIndexMask = 0xffffffff;
   static constexpr uint64_t kRemoved = uint64_t{1} << 32;
   static constexpr uint64_t kTagOne = uint64_t{1} << 33;
@@ -110,16 +87,8 @@ class NameIndex {
   static uint64_t Retag(uint64_t old, uint64_t target) {
     return ((old & ~(kTagOne - 1)) + kTagOne) | (target & kIndexMask);
   }
-  [[nodiscard]] Node& NodeAt(uint32_t index) const {
-    // acquire: pairs with the release in EnsureNode.
-    return chunks_[index / kChunk].load(std::memory_order_acquire)[index % kChunk];
-  }
-  [[nodiscard]] Node& NodeOf(uint64_t link) const {
-    return NodeAt(static_cast<uint32_t>(link & kIndexMask) - 1);
-  }
-  Node& EnsureNode(uint32_t index);
-  [[nodiscard]] const Name& NameAt(uint64_t link) const {
-    return link_(slots_, static_cast<uint32_t>(link & kIndexMask) - 1).name;
+  [[nodiscard]] NameLink& Node(uint64_t link) const {
+    return link_(slots_, static_cast<uint32_t>(link & kIndexMask) - 1);
   }
   template <class Matches>
   [[nodiscard]] Position Search(uint64_t hash, Matches matches) const;
@@ -129,8 +98,7 @@ class NameIndex {
   const uint64_t mask_;
   const LinkOf link_;
   void* const slots_;
-  const ZeroedArray<Atomic<uint64_t>> buckets_;
-  const ZeroedArray<Atomic<Node*>> chunks_;
+  const std::unique_ptr<Atomic<uint64_t>[], Free> buckets_;
 };
 
 }  // namespace taskvisor::internal

@@ -23,9 +23,16 @@ namespace taskvisor::internal {
 //
 // The outcome is written before the state leaves kPending and never after; release of
 // the state pairs with the acquire of who reads it.
+//
+// Counted by its CellRefs: the spec or the entry, and the waiters. The last one gives it
+// back to a store of the process, which hands it out again: cells outlive supervisors.
+//
+// Progress: Make and LetGo are lock-free (malloc when the store grows).
 class OutcomeCell {
  public:
   enum State : uint32_t { kPending, kReady, kDrained, kDropped };
+
+  [[nodiscard]] static CellRef Make();
 
   // `drained`: the body is not running any more. REQUIRES: one call in all to Set or Drop.
   void Set(TaskOutcome outcome, bool drained) {
@@ -44,8 +51,9 @@ class OutcomeCell {
 
   // When the task is admitted, before any worker sees it: what the waits need. `pool`
   // is only compared with the caller's, never used.
-  void Attach(TaskId id, std::shared_ptr<Clock> clock, const Pool* pool) {
-    clock_ = std::move(clock);
+  void Attach(TaskId id, const std::shared_ptr<Clock>& clock, const Pool* pool) {
+    // The real clock is for ever: not counted, or all tasks would share that count's line.
+    if (clock != RealClock()) clock_ = clock;
     pool_ = pool;
     slot_ = id.slot();
     id_.store(id.value(), std::memory_order_release);  // pairs with the acquire in id()
@@ -55,21 +63,32 @@ class OutcomeCell {
     return value == 0 ? TaskId() : TaskId(value, slot_);
   }
   [[nodiscard]] bool OnItsWorker() const { return id().valid() && Pool::OnWorkerOf(pool_); }
-  [[nodiscard]] std::shared_ptr<Clock> clock() const { return id().valid() ? clock_ : RealClock(); }
+  [[nodiscard]] std::shared_ptr<Clock> clock() const {
+    return id().valid() && clock_ != nullptr ? clock_ : RealClock();
+  }
 
  private:
+  friend class CellRef;
+  struct Store;
+
   void Become(State state) {
     state_.store(state, std::memory_order_release);
     changed_.Notify();
   }
+  void Recycle();
 
+  Atomic<uint32_t> refs_{0};
   Atomic<uint32_t> state_{kPending};
   EventCount changed_;
-  TaskOutcome outcome_;
-  Atomic<uint64_t> id_{0};
   uint32_t slot_ = 0;
-  std::shared_ptr<Clock> clock_;
+  Atomic<uint64_t> id_{0};
   const Pool* pool_ = nullptr;
+  uint32_t place_ = 0;  // in the store
+  TaskOutcome outcome_;
+  std::shared_ptr<Clock> clock_;
+
+ public:
+  Atomic<uint32_t> next_free{0};  // the store's
 };
 
 }  // namespace taskvisor::internal

@@ -30,7 +30,7 @@ class EventName {
  public:
   // REQUIRES: the caller owns the entry's phase, or holds a pin.
   explicit EventName(const Entry& entry) : id_(entry.Id()), named_(entry.named) {
-    if (named_) size_ = entry.name.name.CopyTo(text_);
+    if (named_) size_ = entry.name()->CopyTo(text_);
   }
   EventName(TaskId id, std::string_view name) : id_(id), named_(!name.empty()) {
     size_ = std::min(name.size(), sizeof(text_));

@@ -8,12 +8,14 @@
 
 #include "sched/timed_wait.h"
 #include "supervisor/no_waiting.h"
+#include "supervisor/outcome_cell.h"
 
 namespace taskvisor::internal {
 namespace {
 
-// Slots that are being given back when their members have left already.
-constexpr uint32_t kSpareSlots = 64;
+// Slots, and places of names, that are being given back when their members have left
+// already: one for each thread that is stopped in those few lines.
+constexpr uint32_t kSpareSlots = 65536;
 
 // Process-wide, so that an id is never given twice, by any supervisor.
 uint64_t NextIdValue() {
@@ -22,12 +24,13 @@ uint64_t NextIdValue() {
 }
 
 NameLink& LinkOf(void* slab, uint32_t index) {
-  return static_cast<Slab<Entry>*>(slab)->At(index).name;
+  return static_cast<Slab<NameLink>*>(slab)->At(index);
 }
 
 std::string NameOf(const Entry& entry, TaskId id) {
-  std::string name = entry.name.name.ToString();
-  return name.empty() ? id.ToString() : name;
+  const Name* const name = entry.name();
+  std::string text = name == nullptr ? std::string() : name->ToString();
+  return text.empty() ? id.ToString() : text;
 }
 
 StuckTask Describe(const Entry& entry, TimePoint now) {
@@ -67,6 +70,15 @@ TaskPhase PhaseOf(Snapshot s) {
   }
 }
 
+// Yields only while more threads than there are spare slots stand between leaving the gate
+// and freeing a slot.
+template <class T>
+uint32_t AllocateIn(Slab<T>& slab) {
+  std::optional<uint32_t> index;
+  while (!(index = slab.Allocate())) std::this_thread::yield();
+  return *index;
+}
+
 }  // namespace
 
 Registry::Registry(const SupervisorConfig& config, Publisher& publisher, Actor& actor)
@@ -74,15 +86,14 @@ Registry::Registry(const SupervisorConfig& config, Publisher& publisher, Actor& 
       actor_(actor),
       gate_(config.max_tasks),
       slab_(static_cast<uint32_t>(config.max_tasks) + kSpareSlots),
-      names_(config.max_tasks, &LinkOf, &slab_) {}
+      name_slab_(static_cast<uint32_t>(config.max_tasks) + kSpareSlots),
+      names_(config.max_tasks, &LinkOf, &name_slab_) {}
 
 Entry& Registry::Reserve() {
-  std::optional<uint32_t> slot;
-  // The gate's count promises a slot; another leaver's may be taken first by another.
-  while (!(slot = slab_.Allocate())) std::this_thread::yield();
-  Entry& entry = slab_.At(*slot);
+  const uint32_t slot = AllocateIn(slab_);
+  Entry& entry = slab_.At(slot);
   if (entry.actor == nullptr) {  // first use; later on others may read them
-    entry.slot = *slot;
+    entry.slot = slot;
     entry.actor = &actor_;
   }
   entry.state.Reserve();
@@ -91,15 +102,22 @@ Entry& Registry::Reserve() {
 }
 
 bool Registry::ClaimName(Entry& entry, std::string_view name) {
-  entry.name.name.Set(name);
+  const uint32_t place = AllocateIn(name_slab_);
+  NameLink& link = name_slab_.At(place);
+  link.name.Set(name);
+  link.owner.store(entry.slot, std::memory_order_release);
+  // Before others can find it: they look here whether it is still this task's.
   entry.named = true;
-  return names_.Insert(entry.slot, name);
+  entry.name_place.store(place + 1, std::memory_order_release);
+  if (names_.Insert(place, name)) return true;
+  FreeName(TakeName(entry));
+  return false;
 }
 
-void Registry::Withdraw(Entry& entry, bool name_claimed) {
-  if (name_claimed) names_.Remove(entry.slot, entry.name.name.ToString());
+void Registry::Withdraw(Entry& entry) {
+  if (entry.named) names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
   entry.state.Withdraw();
-  entry.cell.reset();
+  entry.cell = {};
   Release(entry);
 }
 
@@ -115,14 +133,17 @@ Registry::Found Registry::Lookup(TaskId id) const {
 
 Registry::Found Registry::Lookup(std::string_view name) const {
   while (true) {
-    const std::optional<uint32_t> slot = names_.Find(name);
-    if (!slot.has_value()) return {};
-    Entry& entry = slab_.At(*slot);
+    const std::optional<uint32_t> place = names_.Find(name);
+    if (!place.has_value()) return {};
+    const NameLink& link = name_slab_.At(*place);
+    Entry& entry = slab_.At(link.owner.load(std::memory_order_acquire));
     const Snapshot seen = entry.state.Load();
     const TaskId id = entry.Id();
-    // The name is cleared before the slot is released: if it is still there, `seen` is a
-    // state of a task of this name. Otherwise that task has ended: look again.
-    if (!seen.Is(Phase::kFree) && id.valid() && entry.name.name.Equals(name)) {
+    // The entry lets go of its name's place before it is released: if it still has it,
+    // `seen` is a state of a task of this name, or of one that has ended since, which the
+    // caller's CAS will tell. Otherwise the task of this name has ended: look again.
+    const bool its_own = entry.name_place.load(std::memory_order_acquire) == *place + 1;
+    if (!seen.Is(Phase::kFree) && id.valid() && its_own && link.name.Equals(name)) {
       return {&entry, seen, id};
     }
   }
@@ -131,13 +152,13 @@ Registry::Found Registry::Lookup(std::string_view name) const {
 void Registry::Finish(Entry& entry, TaskOutcome outcome, TimePoint now, const EventDraft* before) {
   const bool abandoned = entry.state.Load().abandoned();
   outcome.set_attempts(entry.attempts.load(std::memory_order_relaxed));
-  if (entry.named) names_.Remove(entry.slot, entry.name.name.ToString());
+  if (entry.named) names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
   {
     const NoWaiting here(this);  // user code: its destructor must not wait for this task
     entry.body = nullptr;
   }
   PublishLast(entry, abandoned ? nullptr : &outcome, now, before);
-  if (const auto cell = std::move(entry.cell); cell != nullptr) {
+  if (const CellRef cell = std::move(entry.cell); cell != nullptr) {
     abandoned ? cell->MarkDrained() : cell->Set(std::move(outcome), /*drained=*/true);
   }
   Release(entry);
@@ -171,19 +192,31 @@ void Registry::PublishLast(const Entry& entry, const TaskOutcome* outcome, TimeP
   }
 }
 
+std::optional<uint32_t> Registry::TakeName(Entry& entry) {
+  if (!std::exchange(entry.named, false)) return std::nullopt;
+  return entry.name_place.exchange(0, std::memory_order_acq_rel) - 1;
+}
+
+void Registry::FreeName(std::optional<uint32_t> place) {
+  if (!place.has_value()) return;
+  name_slab_.At(*place).name.Set({});
+  name_slab_.Free(*place);
+}
+
 void Registry::Release(Entry& entry) {
   const uint32_t slot = entry.slot;
-  entry.named = false;
   entry.failures = 0;
   entry.draws = 0;
   entry.attempts.store(0, std::memory_order_relaxed);
-  entry.body = nullptr;
-  // Cleared before the slot is free: see Lookup. Who waits for the release must find
-  // room, so the gate comes before it; the slab has slots to spare for that moment.
-  entry.name.name.Set({});
+  if (entry.rules != nullptr) RuleBook::LetGo(std::exchange(entry.rules, nullptr));
+  // Before the slot is free: see Lookup. The place of the name goes after it: who reads a
+  // later name there must find that this task is gone. Who waits for the release must find
+  // room, so the gate comes first; the slabs have slots to spare for that moment.
+  const std::optional<uint32_t> place = TakeName(entry);
   entry.id.store(0, std::memory_order_release);
   gate_.Leave(1);
   const Snapshot before = entry.state.Release();
+  FreeName(place);
   slab_.Free(slot);
   if (before.joined()) GoneOf(slot).Notify();
 }
@@ -205,26 +238,6 @@ Registry::Gone Registry::AwaitGone(const Found& found, Clock& clock, TimePoint d
     }
   });
   return gone;
-}
-
-void Registry::ForEach(const std::function<void(Entry&, Snapshot)>& visit) const {
-  const uint32_t used = slab_.used();
-  for (uint32_t slot = 0; slot < used; ++slot) {
-    Entry* entry = slab_.Find(slot);
-    if (entry == nullptr) continue;  // being made
-    const Snapshot seen = entry->state.LoadForScan();
-    if (!seen.Is(Phase::kFree)) visit(*entry, seen);
-  }
-}
-
-bool Registry::ReadTask(const Entry& entry, const std::function<void(Snapshot)>& read) {
-  while (true) {
-    const Snapshot seen = entry.state.Load();
-    if (!seen.committed()) return false;
-    read(seen);
-    const Snapshot after = entry.state.Load();
-    if (after.epoch() == seen.epoch() && after.committed()) return true;
-  }
 }
 
 std::vector<TaskInfo> Registry::List() const {

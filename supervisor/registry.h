@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -24,7 +23,8 @@ namespace taskvisor::internal {
 // task's life here. What happens between is the Actor's.
 //
 // Every slot given out is counted in the Lifecycle first, so the slab never runs dry
-// under a caller that passed the gate.
+// under a caller that passed the gate: it has slots to spare for those on their way back.
+// A name has a place of its own, in a second slab: anonymous tasks need none.
 //
 // Progress: Reserve, ClaimName, Lookup, Finish are lock-free (malloc when the slab or a
 // long name needs new memory). Nothing here waits for an event or a worker, except the
@@ -40,7 +40,7 @@ class Registry {
   // Publishes the name of a reserved entry. False: taken.
   [[nodiscard]] bool ClaimName(Entry& entry, std::string_view name);
   // Gives a reserved entry back as if it had never been; its name, if claimed, is free.
-  void Withdraw(Entry& entry, bool name_claimed);
+  void Withdraw(Entry& entry);
 
   // An entry and a state in which it held the task that was asked for.
   struct Found {
@@ -49,6 +49,7 @@ class Registry {
     TaskId id;
   };
   [[nodiscard]] Entry& At(uint32_t slot) const { return slab_.At(slot); }
+  [[nodiscard]] const Name& NameAt(uint32_t place) const { return name_slab_.At(place).name; }
   [[nodiscard]] Found Lookup(TaskId id) const;
   [[nodiscard]] Found Lookup(std::string_view name) const;
 
@@ -70,7 +71,16 @@ class Registry {
   // Calls visit(Entry&, Snapshot) for every slot that may hold a task. With seq_cst
   // loads: after the gate was closed, it sees every task committed before, or that
   // task's adder sees the gate closed (see ActorState::Commit).
-  void ForEach(const std::function<void(Entry&, Snapshot)>& visit) const;
+  template <class Visit>
+  void ForEach(Visit visit) const {
+    const uint32_t used = slab_.used();
+    for (uint32_t slot = 0; slot < used; ++slot) {
+      Entry* entry = slab_.Find(slot);
+      if (entry == nullptr) continue;  // being made
+      const Snapshot seen = entry->state.LoadForScan();
+      if (!seen.Is(Phase::kFree)) visit(*entry, seen);
+    }
+  }
 
   [[nodiscard]] std::vector<TaskInfo> List() const;
   [[nodiscard]] std::vector<StuckTask> StuckTasks(TimePoint now) const;
@@ -79,17 +89,30 @@ class Registry {
   static constexpr size_t kGoneShards = 64;
 
   // A consistent copy of what `read` reads of the entry, if it holds a task.
-  [[nodiscard]] static bool ReadTask(const Entry& entry, const std::function<void(Snapshot)>& read);
+  template <class Read>
+  [[nodiscard]] static bool ReadTask(const Entry& entry, Read read) {
+    while (true) {
+      const Snapshot seen = entry.state.Load();
+      if (!seen.committed()) return false;
+      read(seen);
+      const Snapshot after = entry.state.Load();
+      if (after.epoch() == seen.epoch() && after.committed()) return true;
+    }
+  }
   // No outcome: the end event was published when the task was given up.
   void PublishLast(const Entry& entry, const TaskOutcome* outcome, TimePoint now,
                    const EventDraft* before);
   void Release(Entry& entry);
+  // Parts the entry from its name's place, if it has one.
+  [[nodiscard]] static std::optional<uint32_t> TakeName(Entry& entry);
+  void FreeName(std::optional<uint32_t> place);
   EventCount& GoneOf(uint32_t slot) { return gone_[slot % kGoneShards]; }
 
   Publisher& publisher_;
   Actor& actor_;
   Lifecycle gate_;
   Slab<Entry> slab_;
+  Slab<NameLink> name_slab_;
   NameIndex names_;
   std::array<EventCount, kGoneShards> gone_;
 };

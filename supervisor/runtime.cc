@@ -17,7 +17,9 @@ constexpr std::chrono::milliseconds kDestroyMargin{500};
 
 std::vector<TaskId> LiveIds(const Registry& registry) {
   std::vector<TaskId> ids;
-  for (const TaskInfo& task : registry.List()) ids.push_back(task.id);
+  registry.ForEach([&](Entry& entry, Snapshot seen) {
+    if (seen.committed()) ids.push_back(entry.Id());
+  });
   return ids;
 }
 
@@ -68,10 +70,11 @@ absl::Status Runtime::Run(std::vector<TaskSpec> batch) {
     shutdown_.Request({}, config_.grace, signals);
     return shutdown_.Wait();
   }
-  const auto added = Add(std::move(batch), /*wait=*/false);
+  std::vector<TaskId> ids(batch.size());
+  const absl::Status added = Add(batch, ids.data(), /*wait=*/false);
   if (!added.ok()) {
     // Refused because a shutdown began first: its result is this one's.
-    return registry_.gate().closed() ? shutdown_.Wait() : added.status();
+    return registry_.gate().closed() ? shutdown_.Wait() : added;
   }
   Lifecycle& gate = registry_.gate();
   while (!gate.closed() && !gate.CloseIfEmpty()) {
@@ -84,23 +87,21 @@ absl::Status Runtime::Run(std::vector<TaskSpec> batch) {
   return shutdown_.Wait();
 }
 
-absl::StatusOr<std::vector<TaskId>> Runtime::Add(std::vector<TaskSpec> specs, bool wait) {
+absl::Status Runtime::Add(std::span<TaskSpec> specs, TaskId* ids, bool wait) {
   if (specs.empty()) {
     return Error(absl::StatusCode::kInvalidArgument, "batch_empty", "the batch has no tasks");
   }
+  if (!wait) return admission_.Admit(specs, ids);
+  if (absl::Status valid = Admission::Validate(specs); !valid.ok()) return valid;
   Lifecycle& gate = registry_.gate();
-  while (wait) {
-    for (const TaskSpec& spec : specs) {
-      if (absl::Status valid = Admission::Validate(spec); !valid.ok()) return valid;
-    }
-    if (gate.HasRoom(specs.size()) || gate.closed()) {
-      // Room may be gone again by the time it is asked for: the spec is given up only
-      // to an admission that takes it.
-      if (gate.Enter(specs.size()) == Lifecycle::Entered::kYes) {
-        return admission_.AdmitEntered(std::move(specs));
-      }
-      if (gate.closed()) return ShuttingDown();
-      continue;
+  while (true) {
+    switch (gate.Enter(specs.size())) {
+      case Lifecycle::Entered::kYes:
+        return admission_.AdmitEntered(specs, ids);
+      case Lifecycle::Entered::kClosed:
+        return ShuttingDown();
+      case Lifecycle::Entered::kFull:
+        break;
     }
     if (MustNotWait()) return WouldDeadlock("Add on a full supervisor");
     Await(gate.changed(), [&] {
@@ -108,7 +109,6 @@ absl::StatusOr<std::vector<TaskId>> Runtime::Add(std::vector<TaskSpec> specs, bo
       return gate.closed() || gate.HasRoom(specs.size());
     });
   }
-  return admission_.Admit(std::move(specs));
 }
 
 void Runtime::PublishRemoveRequest(TaskId id, std::string_view name, bool cancel) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -37,8 +38,8 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
 
   absl::Status Run(std::vector<TaskSpec> batch);
 
-  // One or more specs; `wait`: for room.
-  absl::StatusOr<std::vector<TaskId>> Add(std::vector<TaskSpec> specs, bool wait);
+  // One or more specs, and as many places for their ids; `wait`: for room.
+  absl::Status Add(std::span<TaskSpec> specs, TaskId* ids, bool wait);
 
   absl::StatusOr<bool> Remove(TaskId id);
   absl::StatusOr<bool> Remove(std::string_view name);

@@ -152,6 +152,8 @@ void Shutdown::Phase(std::string_view name, const std::function<void()>& work) {
 }
 
 void Shutdown::CancelAll() {
+  // The gate is closed: nobody comes any more, and who is inside is counted.
+  if (runtime_.registry().gate().members() == 0) return;
   runtime_.registry().ForEach([this](Entry& entry, Snapshot seen) {
     // Refused: it has moved on to another state; look again, unless it is gone.
     while (!seen.Is(Phase::kFree) && !seen.Is(Phase::kFinishing) &&
@@ -174,6 +176,7 @@ void Shutdown::AbandonRest() {
   Registry& registry = runtime_.registry();
   const TimePoint now = runtime_.clock().Now();
   exceeded_.grace = grace_;
+  if (registry.gate().members() == 0) return;
   const auto abandon_all = [&](bool force) {
     bool rest = false;
     registry.ForEach([&](Entry& entry, Snapshot seen) {

@@ -46,44 +46,42 @@ std::optional<ShutdownTrigger> Supervisor::shutdown_trigger() const {
 
 namespace {
 
-std::vector<TaskSpec> Batch(TaskSpec spec) {
-  std::vector<TaskSpec> batch;
-  batch.push_back(std::move(spec));
-  return batch;
+absl::StatusOr<TaskId> AddOne(internal::Runtime& runtime, TaskSpec& spec, bool wait) {
+  TaskId id;
+  if (absl::Status added = runtime.Add({&spec, 1}, &id, wait); !added.ok()) return added;
+  return id;
 }
 
-absl::StatusOr<TaskId> First(const absl::StatusOr<std::vector<TaskId>>& ids) {
-  if (!ids.ok()) return ids.status();
-  return ids->front();
-}
-
-absl::StatusOr<WatchedTask> Watched(const absl::StatusOr<TaskId>& id, TaskWaiter waiter) {
-  if (!id.ok()) return id.status();
-  return WatchedTask{*id, std::move(waiter)};
+absl::StatusOr<WatchedTask> AddWatched(internal::Runtime& runtime, TaskSpec& spec, bool wait) {
+  TaskWaiter waiter = spec.Watch();
+  TaskId id;
+  if (absl::Status added = runtime.Add({&spec, 1}, &id, wait); !added.ok()) return added;
+  return WatchedTask{id, std::move(waiter)};
 }
 
 }  // namespace
 
 absl::StatusOr<TaskId> SupervisorHandle::Add(TaskSpec spec) const {
-  return First(runtime_->Add(Batch(std::move(spec)), /*wait=*/true));
+  return AddOne(*runtime_, spec, /*wait=*/true);
 }
 
 absl::StatusOr<TaskId> SupervisorHandle::TryAdd(TaskSpec spec) const {
-  return First(runtime_->Add(Batch(std::move(spec)), /*wait=*/false));
+  return AddOne(*runtime_, spec, /*wait=*/false);
 }
 
 absl::StatusOr<WatchedTask> SupervisorHandle::AddAndWatch(TaskSpec spec) const {
-  TaskWaiter waiter = spec.Watch();
-  return Watched(Add(std::move(spec)), std::move(waiter));
+  return AddWatched(*runtime_, spec, /*wait=*/true);
 }
 
 absl::StatusOr<WatchedTask> SupervisorHandle::TryAddAndWatch(TaskSpec spec) const {
-  TaskWaiter waiter = spec.Watch();
-  return Watched(TryAdd(std::move(spec)), std::move(waiter));
+  return AddWatched(*runtime_, spec, /*wait=*/false);
 }
 
 absl::StatusOr<std::vector<TaskId>> SupervisorHandle::AddBatch(std::vector<TaskSpec> specs) const {
-  return runtime_->Add(std::move(specs), /*wait=*/false);
+  std::vector<TaskId> ids(specs.size());
+  absl::Status added = runtime_->Add(specs, ids.data(), /*wait=*/false);
+  if (!added.ok()) return added;
+  return ids;
 }
 
 absl::StatusOr<bool> SupervisorHandle::Remove(TaskId id) const { return runtime_->Remove(id); }

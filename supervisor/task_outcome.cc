@@ -1,5 +1,7 @@
 #include "taskvisor/task_outcome.h"
 
+#include <thread>
+
 #include "sched/timed_wait.h"
 #include "supervisor/outcome_cell.h"
 #include "supervisor/status.h"
@@ -10,6 +12,10 @@ namespace {
 using internal::OutcomeCell;
 
 bool Decided(const OutcomeCell& cell) { return cell.state() != OutcomeCell::kPending; }
+// To be woken costs the worker that sets the outcome some microseconds: who waits looks
+// about as long before it parks, and leaves its core to others meanwhile.
+constexpr int kLooksBeforeParking = 32;
+
 bool Drained(const OutcomeCell& cell) {
   return cell.state() == OutcomeCell::kDrained || cell.state() == OutcomeCell::kDropped;
 }
@@ -22,6 +28,9 @@ absl::Status AwaitCell(OutcomeCell* cell, There there, std::optional<Duration> l
     if (cell->OnItsWorker()) return internal::WouldDeadlock("a wait for an outcome");
     const auto condition = [&] { return there(*cell); };
     if (!limit.has_value()) {
+      for (int look = 0; look < kLooksBeforeParking && !condition(); ++look) {
+        std::this_thread::yield();
+      }
       internal::Await(cell->changed(), condition);
     } else {
       const std::shared_ptr<Clock> clock = cell->clock();

@@ -178,6 +178,64 @@ TEST(TimerQueueModel, RearmingOneTimerMakesNoOtherLate) {
   });
 }
 
+// The owner never cancels: it arms again for a later or an earlier point, as an Entry does.
+// An older arming may fire, with its old tag; the last one does, and not early.
+struct RearmedTimer : Timer {
+  RearmedTimer() : Timer(&OnFire) {}
+  static void OnFire(Timer& timer, uint64_t tag) {
+    auto& self = static_cast<RearmedTimer&>(timer);
+    if (tag == self.last_armed) {
+      EXPECT_GE(Model::Now(), self.deadlines[tag]) << "fired early";
+    }
+    self.last_fired = std::max(self.last_fired, tag);
+    self.changed.Notify();
+  }
+
+  std::array<int64_t, 5> deadlines{};  // by tag
+  uint64_t last_armed = 0;
+  uint64_t last_fired = 0;
+  EventCount changed;
+};
+
+void RearmWithoutCancel(Model& model, TimerQueue& queue, std::array<RearmedTimer, 2>& timers) {
+  for (RearmedTimer& timer : timers) {
+    std::array<int64_t, 4> after{};
+    for (int64_t& a : after) a = static_cast<int64_t>(model.random().Below(50)) * kMs / 4;
+    model.Spawn("owner", [&queue, &timer, after] {
+      uint64_t tag = 0;
+      for (const int64_t a : after) {
+        timer.deadlines[++tag] = Model::Now() + a;
+        timer.last_armed = tag;
+        queue.Arm(timer, TimePoint(Duration(timer.deadlines[tag])), tag);
+      }
+    });
+  }
+  model.Spawn("timer thread", [&queue] { queue.Loop(); });
+  model.Spawn("closer", [&] {
+    for (RearmedTimer& timer : timers) {
+      Await(timer.changed, [&] { return timer.last_fired == timer.deadlines.size() - 1; });
+    }
+    queue.stop_.store(true);
+    queue.events_.Notify();
+  });
+  model.Run();
+}
+
+TEST(TimerQueueModel, TheLastOfSeveralArmingsFiresAndNoneEarly) {
+  Explore(40'000, [](Model& model) {
+    TimerQueue queue(std::make_shared<ModelClock>());
+    std::array<RearmedTimer, 2> timers;
+    model.Spawn("clock", [] {
+      for (int step = 0; step < 60; ++step) {
+        Model::Advance(kMs / 4);
+        Model::Step();
+      }
+    });
+    RearmWithoutCancel(model, queue, timers);
+    for (const RearmedTimer& timer : timers) EXPECT_EQ(timer.last_fired, 4u);
+  });
+}
+
 TEST(TimerQueueModel, ATimerIsCancelledOrFiresButNeverBoth) {
   Explore(40'000, [](Model& model) {
     Scene scene;

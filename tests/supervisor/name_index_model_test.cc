@@ -41,7 +41,7 @@ struct Scene {
     const auto found = index.Find(names[name]);
     EXPECT_TRUE(found == slot) << "a name that is held is not found";
     held[name] = false;
-    index.Remove(slot, names[name]);
+    index.Remove(slot);
     slots[slot].name.Set({});
     return true;
   }

@@ -30,7 +30,7 @@ struct Table {
     slots[slot].name.Set(name);
     return index.Insert(slot, name);
   }
-  void Remove(uint32_t slot) { index.Remove(slot, slots[slot].name.ToString()); }
+  void Remove(uint32_t slot) { index.Remove(slot); }
 
   std::deque<NameLink> slots;
   NameIndex index{64, &LinkOf, &slots};

@@ -1,9 +1,9 @@
 #ifndef TASKVISOR_TASK_OUTCOME_H_
 #define TASKVISOR_TASK_OUTCOME_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +18,34 @@ namespace taskvisor {
 
 namespace internal {
 class OutcomeCell;
+
+// A counted reference to where an outcome goes; the last one gives the place back.
+class CellRef {
+ public:
+  CellRef() = default;
+  // Takes over a count that the caller has.
+  explicit CellRef(OutcomeCell* cell) : cell_(cell) {}
+  CellRef(const CellRef& other) : cell_(other.cell_) {
+    if (cell_ != nullptr) Keep(cell_);
+  }
+  CellRef(CellRef&& other) noexcept : cell_(std::exchange(other.cell_, nullptr)) {}
+  CellRef& operator=(CellRef other) noexcept { return std::swap(cell_, other.cell_), *this; }
+  ~CellRef() {
+    if (cell_ != nullptr) LetGo(cell_);
+  }
+
+  [[nodiscard]] OutcomeCell* get() const { return cell_; }
+  OutcomeCell* operator->() const { return cell_; }
+  OutcomeCell& operator*() const { return *cell_; }
+  friend bool operator==(const CellRef& ref, std::nullptr_t) { return ref.cell_ == nullptr; }
+
+ private:
+  static void Keep(OutcomeCell* cell);
+  static void LetGo(OutcomeCell* cell);
+
+  OutcomeCell* cell_ = nullptr;
+};
+
 }  // namespace internal
 
 // How a task ended. Stable labels in brackets.
@@ -133,9 +161,9 @@ class TaskWaiter {
 
  private:
   friend class TaskSpec;
-  explicit TaskWaiter(std::shared_ptr<internal::OutcomeCell> cell) : cell_(std::move(cell)) {}
+  explicit TaskWaiter(internal::CellRef cell) : cell_(std::move(cell)) {}
 
-  std::shared_ptr<internal::OutcomeCell> cell_;
+  internal::CellRef cell_;
 };
 
 }  // namespace taskvisor

@@ -3,7 +3,6 @@
 
 #include <concepts>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -75,19 +74,17 @@ class TaskSpec {
   // One attempt: RestartPolicy::Never; the rest inherited.
   template <TaskCallable F>
   [[nodiscard]] static TaskSpec Once(std::string name, F body) {
-    return TaskSpec(std::move(name), MakeBody(std::move(body))).WithRestart(RestartPolicy::Never());
+    return TaskSpec(std::move(name), MakeBody(std::move(body)), RestartPolicy::Never());
   }
   // Retried on failure: RestartPolicy::OnFailure; the rest inherited.
   template <TaskCallable F>
   [[nodiscard]] static TaskSpec Restartable(std::string name, F body) {
-    return TaskSpec(std::move(name), MakeBody(std::move(body)))
-        .WithRestart(RestartPolicy::OnFailure());
+    return TaskSpec(std::move(name), MakeBody(std::move(body)), RestartPolicy::OnFailure());
   }
   // Repeated: RestartPolicy::Always(every); the rest inherited. 0 = no interval.
   template <TaskCallable F>
   [[nodiscard]] static TaskSpec Periodic(std::string name, Duration every, F body) {
-    return TaskSpec(std::move(name), MakeBody(std::move(body)))
-        .WithRestart(RestartPolicy::Always(every));
+    return TaskSpec(std::move(name), MakeBody(std::move(body)), RestartPolicy::Always(every));
   }
   // Everything inherited.
   template <TaskCallable F>
@@ -99,12 +96,12 @@ class TaskSpec {
   [[nodiscard]] static TaskSpec Explicit(std::string name, RestartPolicy restart,
                                          const BackoffPolicy& backoff,
                                          std::optional<Duration> timeout, F body) {
-    TaskSpec spec(std::move(name), MakeBody(std::move(body)));
-    spec.restart_ = restart;
+    TaskSpec spec(std::move(name), MakeBody(std::move(body)), restart);
     spec.backoff_ = backoff;
-    spec.timeout_ = timeout;
-    spec.max_retries_ = std::optional<uint32_t>();
-    return spec;
+    spec.timeout_ = timeout.value_or(Duration());
+    const int no_timeout = timeout.has_value() ? 0 : kNoTimeout;
+    return std::move(spec).State(kBackoff | kTimeout | no_timeout | kMaxRetries | kUnlimitedRetries,
+                                 0);
   }
 
   // The same, anonymous.
@@ -121,24 +118,35 @@ class TaskSpec {
     return Periodic(std::string(), every, std::move(body));
   }
 
-  TaskSpec(TaskSpec&& other) noexcept;
+  TaskSpec(TaskSpec&& other) noexcept = default;
   TaskSpec& operator=(TaskSpec&& other) noexcept;
-  ~TaskSpec();
+  ~TaskSpec() {
+    if (cell_ != nullptr) DropCell();
+  }
 
-  TaskSpec WithRestart(RestartPolicy restart) && { return restart_ = restart, std::move(*this); }
-  TaskSpec WithBackoff(const BackoffPolicy& b) && { return backoff_ = b, std::move(*this); }
+  TaskSpec WithRestart(RestartPolicy restart) && {
+    restart_ = restart;
+    return State(kRestart, 0);
+  }
+  TaskSpec WithBackoff(const BackoffPolicy& backoff) && {
+    backoff_ = backoff;
+    return State(kBackoff, 0);
+  }
   // Per attempt, from the start of the body; 0 = none.
   TaskSpec WithTimeout(Duration timeout) && {
-    return timeout_ = std::optional(timeout), std::move(*this);
+    timeout_ = timeout;
+    return State(kTimeout, kNoTimeout);
   }
-  TaskSpec WithoutTimeout() && { return timeout_ = std::optional<Duration>(), std::move(*this); }
+  TaskSpec WithoutTimeout() && {
+    timeout_ = {};
+    return State(kTimeout | kNoTimeout, 0);
+  }
   // `n` >= 1 retries allow n + 1 failures in a row.
   TaskSpec WithMaxRetries(uint32_t n) && {
-    return max_retries_ = std::optional(n), std::move(*this);
+    max_retries_ = n;
+    return State(kMaxRetries, kUnlimitedRetries);
   }
-  TaskSpec WithUnlimitedRetries() && {
-    return max_retries_ = std::optional<uint32_t>(), std::move(*this);
-  }
+  TaskSpec WithUnlimitedRetries() && { return State(kMaxRetries | kUnlimitedRetries, 0); }
 
   // A waiter for this task's outcome; call it before the spec is added. Refused because
   // of a name (its own, or another's of its batch): outcome Rejected. Never added, or
@@ -148,11 +156,14 @@ class TaskSpec {
   [[nodiscard]] const std::string& name() const { return name_; }
 
   // Stated settings; empty = inherited.
-  [[nodiscard]] const std::optional<RestartPolicy>& restart() const { return restart_; }
-  [[nodiscard]] const std::optional<BackoffPolicy>& backoff() const { return backoff_; }
-  [[nodiscard]] const std::optional<std::optional<Duration>>& timeout() const { return timeout_; }
-  [[nodiscard]] const std::optional<std::optional<uint32_t>>& max_retries() const {
-    return max_retries_;
+  [[nodiscard]] std::optional<RestartPolicy> restart() const { return If(kRestart, restart_); }
+  [[nodiscard]] std::optional<BackoffPolicy> backoff() const { return If(kBackoff, backoff_); }
+  [[nodiscard]] std::optional<std::optional<Duration>> timeout() const {
+    return If(kTimeout, (stated_ & kNoTimeout) != 0 ? std::nullopt : std::optional(timeout_));
+  }
+  [[nodiscard]] std::optional<std::optional<uint32_t>> max_retries() const {
+    const bool unlimited = (stated_ & kUnlimitedRetries) != 0;
+    return If(kMaxRetries, unlimited ? std::nullopt : std::optional(max_retries_));
   }
 
   // The settings this spec has under `defaults`: stated ones win, also a stated "none".
@@ -161,7 +172,30 @@ class TaskSpec {
  private:
   friend class internal::SpecAccess;
 
+  // What is stated; the rest is inherited.
+  enum Stated : uint8_t {
+    kRestart = 1,
+    kBackoff = 2,
+    kTimeout = 4,
+    kNoTimeout = 8,
+    kMaxRetries = 16,
+    kUnlimitedRetries = 32,
+  };
+
   TaskSpec(std::string name, TaskBody body) : name_(std::move(name)), body_(std::move(body)) {}
+  TaskSpec(std::string name, TaskBody body, RestartPolicy restart)
+      : name_(std::move(name)), body_(std::move(body)), stated_(kRestart), restart_(restart) {}
+
+  TaskSpec State(int set, int clear) {
+    stated_ = static_cast<uint8_t>((stated_ & ~clear) | set);
+    return std::move(*this);
+  }
+  template <class T>
+  [[nodiscard]] std::optional<T> If(Stated stated, const T& value) const {
+    return (stated_ & stated) != 0 ? std::optional<T>(value) : std::nullopt;
+  }
+  // No task came of it: its waiters must not wait for ever.
+  void DropCell();
 
   template <class F>
   static TaskBody MakeBody(F body) {
@@ -192,11 +226,12 @@ class TaskSpec {
 
   std::string name_;
   TaskBody body_;
-  std::optional<RestartPolicy> restart_;
-  std::optional<BackoffPolicy> backoff_;
-  std::optional<std::optional<Duration>> timeout_;
-  std::optional<std::optional<uint32_t>> max_retries_;
-  std::shared_ptr<internal::OutcomeCell> cell_;
+  internal::CellRef cell_;
+  uint8_t stated_ = 0;
+  uint32_t max_retries_ = 0;
+  Duration timeout_{};
+  RestartPolicy restart_ = RestartPolicy::OnFailure();
+  BackoffPolicy backoff_;
 };
 
 }  // namespace taskvisor

@@ -1,0 +1,127 @@
+// Model of sched/work_count.h: see tests/support/model.h. The ready queue is a number: what
+// is announced is in it, what is claimed and taken leaves it.
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+
+#include "sched/work_count.h"
+#include "tests/support/model.h"
+
+namespace taskvisor::internal {
+namespace {
+
+using testing::Explore;
+using testing::Model;
+
+constexpr size_t kWorkers = 2;
+constexpr size_t kSeats = 2 * kWorkers;
+
+// As Pool: items that drain, seats, and bodies that may never end.
+struct Scene {
+  explicit Scene(Model& m) : model(m) {}
+
+  void Submit(uint64_t count) {
+    queued += count;
+    for (uint64_t starts = work.Announce(count); starts > 0; --starts) StartItem();
+  }
+  // TBB: an item waits until a thread of the arena comes for it.
+  void StartItem() {
+    if (stops_in_start) return;  // for good: its promise is never kept
+    if (work.TryCallOff()) return;
+    ++started;
+    static_cast<void>(work.Started());
+  }
+  // A thread of the arena.
+  void Worker(size_t seat) {
+    while (adders > 0 || done < total || started > 0) {
+      if (started > 0) {
+        --started;
+        Drain(seat);
+      }
+      Model::Step();
+    }
+  }
+  void Drain(size_t seat) {
+    while (true) {
+      const WorkCount::Claimed claimed = work.Claim(seat);
+      if (claimed.starts) StartItem();
+      if (!claimed.got) {
+        if (work.TryLeave()) return;
+        continue;
+      }
+      ASSERT_GT(queued, 0u) << "claimed an element that is not in the queue";
+      --queued;
+      Run();
+    }
+  }
+  // One body does not end before all others have run: it must strand none.
+  void Run() {
+    const bool long_one = !begun_long && model.random().Below(4) == 0;
+    begun_long = begun_long || long_one;
+    while (long_one && done + 1 < total) Model::Step();
+    ++done;
+  }
+
+  Model& model;
+  WorkCount work{kWorkers, kSeats};
+  uint64_t total = 0;
+  uint64_t queued = 0;
+  uint64_t done = 0;
+  size_t started = 0;
+  bool stops_in_start = false;
+  int adders = 2;
+  bool begun_long = false;
+};
+
+// If a credit stayed behind the long body with nobody awake, nothing could go on.
+TEST(WorkCountModel, EachElementRunsOnceAndNoneIsStrandedBehindALongBody) {
+  Explore(20'000, [](Model& model) {
+    Scene scene(model);
+    scene.total = 14;
+    model.Spawn("adder", [&] {
+      scene.Submit(9);
+      scene.Submit(1);
+      scene.Submit(1);
+      --scene.adders;
+    });
+    model.Spawn("second adder", [&] {
+      scene.Submit(1);
+      scene.Submit(2);
+      --scene.adders;
+    });
+    model.Spawn("worker 0", [&] { scene.Worker(0); });
+    model.Spawn("worker 1", [&] { scene.Worker(1); });
+    model.Run();
+    EXPECT_EQ(scene.done, scene.total);
+    EXPECT_EQ(scene.queued, 0u);
+    EXPECT_FALSE(scene.work.MayClaim());
+    EXPECT_TRUE(scene.work.TryClose());
+    EXPECT_EQ(scene.work.Announce(1), 0u) << "closed";
+  });
+}
+
+// One that stops between its push and the start that it promised leaves the pool no item
+// short: whoever comes next starts one.
+TEST(WorkCountModel, AStarterThatStopsForGoodLeavesThePoolNoItemShort) {
+  Explore(10'000, [](Model& model) {
+    Scene scene(model);
+    scene.total = 6;
+    scene.adders = 1;
+    scene.stops_in_start = true;
+    scene.Submit(2);
+    scene.stops_in_start = false;
+    model.Spawn("adder", [&] {
+      for (int i = 0; i < 4; ++i) scene.Submit(1);
+      --scene.adders;
+    });
+    model.Spawn("worker 0", [&] { scene.Worker(0); });
+    model.Spawn("worker 1", [&] { scene.Worker(1); });
+    model.Run();
+    EXPECT_EQ(scene.done, scene.total);
+    EXPECT_FALSE(scene.work.TryClose()) << "its promises are still out";
+  });
+}
+
+}  // namespace
+}  // namespace taskvisor::internal
