@@ -26,10 +26,13 @@ Effect EffectOf(EventKind kind) {
 
 }  // namespace
 
+bool AliveTracker::Cares(EventKind kind) { return EffectOf(kind) != Effect::kIgnored; }
+
 bool AliveTracker::Update(const Event& event) {
   const Effect effect = EffectOf(event.kind());
   if (effect == Effect::kIgnored) return false;
-  Key key{event.id().value_or(TaskId()).value(), {}};
+  const TaskId id = event.id().value_or(TaskId());
+  Key key{id.value(), {}};
   if (key.id == 0) key.name = event.task();
   std::lock_guard lock(mutex_);
   const auto found = tasks_.find(key);
@@ -42,20 +45,17 @@ bool AliveTracker::Update(const Event& event) {
   State& state = found != tasks_.end() ? found->second : tasks_[key];
   if (state.name.empty()) state.name = event.task();
   state.sequence = event.sequence;
+  state.slot = id.slot();
   const bool alive = effect == Effect::kAlive;
   const bool changed = state.alive != alive;
   state.alive = alive;
   return changed;
 }
 
-void AliveTracker::Reconcile(const std::vector<TaskId>& live) {
-  std::vector<uint64_t> ids;
-  ids.reserve(live.size());
-  for (const TaskId id : live) ids.push_back(id.value());
-  std::sort(ids.begin(), ids.end());
+void AliveTracker::Reconcile(const std::function<bool(TaskId)>& is_live) {
   std::lock_guard lock(mutex_);
   std::erase_if(tasks_, [&](const auto& task) {
-    return task.first.id != 0 && !std::binary_search(ids.begin(), ids.end(), task.first.id);
+    return task.first.id != 0 && !is_live(TaskId(task.first.id, task.second.slot));
   });
 }
 

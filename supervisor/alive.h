@@ -2,6 +2,7 @@
 #define TASKVISOR_SUPERVISOR_ALIVE_H_
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <string>
@@ -32,8 +33,11 @@ class AliveTracker {
   // True if the visible flag changed or an entry went away.
   bool Update(const Event& event);
 
-  // Drops the ids that are not in `live`: after lag, their TaskRemoved may be lost.
-  void Reconcile(const std::vector<TaskId>& live);
+  // Whether an event of this kind can change anything here.
+  [[nodiscard]] static bool Cares(EventKind kind);
+
+  // Drops the ids that are not live: after lag, their TaskRemoved may be lost.
+  void Reconcile(const std::function<bool(TaskId)>& is_live);
 
   [[nodiscard]] size_t size() const;
 
@@ -55,6 +59,7 @@ class AliveTracker {
   struct State {
     std::string name;
     uint64_t sequence = 0;
+    uint32_t slot = 0;  // of the id
     bool alive = false;
   };
 

@@ -1,5 +1,6 @@
 #include "supervisor/event_record.h"
 
+#include <bit>
 #include <cstring>
 
 #include "supervisor/line_buffer.h"
@@ -18,11 +19,10 @@ EventDraft& EventDraft::WithReason(std::string_view reason) {
   return *this;
 }
 
-EventDraft& EventDraft::Number(Event::Field f, int64_t value) {
-  const uint32_t below = present_ & kNumbers & ((1u << f) - 1);
-  const auto at = static_cast<size_t>(std::popcount(below));
+EventDraft& EventDraft::Insert(Event::Field f, int64_t value) {
+  const auto at = static_cast<size_t>(std::popcount(present_ & kNumbers & ((1u << f) - 1)));
   if ((present_ & 1u << f) == 0) {
-    for (size_t i = count(); i > at; --i) numbers_[i] = numbers_[i - 1];
+    for (size_t i = count_++; i > at; --i) numbers_[i] = numbers_[i - 1];
   }
   numbers_[at] = static_cast<uint64_t>(value);
   return Set(f);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -127,11 +126,13 @@ class EventDraft {
  private:
   EventDraft& Set(Event::Field f) { return present_ |= 1u << f, *this; }
   // In the order of the bits, whatever the order of the calls.
-  EventDraft& Number(Event::Field f, int64_t value);
-  [[nodiscard]] uint32_t count() const {
-    return static_cast<uint32_t>(std::popcount(present_ & kNumbers));
+  EventDraft& Number(Event::Field f, int64_t value) {
+    if ((present_ & kNumbers) >> f != 0) return Insert(f, value);
+    numbers_[count_++] = static_cast<uint64_t>(value);
+    return Set(f);
   }
-  [[nodiscard]] size_t more_numbers() const { return std::max(count(), 1u) - 1; }
+  EventDraft& Insert(Event::Field f, int64_t value);
+  [[nodiscard]] size_t more_numbers() const { return std::max(count_, size_t{1}) - 1; }
 
   TaskId id_;
   int64_t at_ = 0;
@@ -145,7 +146,8 @@ class EventDraft {
   BackoffSource backoff_source_ = BackoffSource::kSuccess;
   std::string_view name_;
   std::string_view reason_;
-  std::array<uint64_t, 7> numbers_;  // written as far as they are present
+  size_t count_ = 0;
+  std::array<uint64_t, 7> numbers_;  // written up to count_
 };
 
 }  // namespace taskvisor::internal

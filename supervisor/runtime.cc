@@ -15,14 +15,6 @@ namespace {
 // What ~Supervisor allows for everything but the grace, in real time.
 constexpr std::chrono::milliseconds kDestroyMargin{500};
 
-std::vector<TaskId> LiveIds(const Registry& registry) {
-  std::vector<TaskId> ids;
-  registry.ForEach([&](Entry& entry, Snapshot seen) {
-    if (seen.committed()) ids.push_back(entry.Id());
-  });
-  return ids;
-}
-
 }  // namespace
 
 Runtime::Runtime(SupervisorConfig config, Hooks hooks)
@@ -30,7 +22,8 @@ Runtime::Runtime(SupervisorConfig config, Hooks hooks)
       hooks_(std::move(hooks)),
       pool_(config_.workers),
       timers_(config_.clock),
-      subscribers_(config_, hooks_, [this] { return LiveIds(registry_); }),
+      subscribers_(config_, hooks_,
+                   [this](TaskId id) { return registry_.Lookup(id).entry != nullptr; }),
       publisher_(subscribers_.bus(), *config_.clock),
       registry_(config_, publisher_, actor_),
       actor_(config_, pool_, timers_, publisher_, registry_),

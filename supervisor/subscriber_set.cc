@@ -114,10 +114,10 @@ Bus<EventRecord>::Subscriptions Subscribe(const SupervisorConfig& config,
 }  // namespace
 
 SubscriberSet::SubscriberSet(const SupervisorConfig& config, const Hooks& hooks,
-                             std::function<std::vector<TaskId>()> live)
+                             std::function<bool(TaskId)> is_live)
     : hooks_(hooks),
       clock_(*config.clock),
-      live_(std::move(live)),
+      is_live_(std::move(is_live)),
       recorder_(std::make_shared<FlightRecorder>(config.flight_recorder_events)),
       back_channel_(std::make_shared<BackChannel>()),
       bus_(config.bus_capacity, Subscribe(config, done_, back_channel_), *this,
@@ -159,6 +159,7 @@ bool SubscriberSet::Close(Clock& clock, Duration drain) {
 
 void SubscriberSet::Observe(const EventRecord& record) noexcept {
   recorder_->Record(record);
+  if (!hooks_.on_observe && !AliveTracker::Cares(record.kind)) return;
   try {
     record.ReadTo(seen_);
     if (hooks_.on_observe) hooks_.on_observe(seen_);
@@ -186,7 +187,7 @@ Report<EventRecord> SubscriberSet::MakeLag(uint64_t lost) noexcept {
 void SubscriberSet::Reconcile() noexcept {
   if (!std::exchange(stale_, false)) return;
   try {
-    alive_.Reconcile(live_());
+    alive_.Reconcile(is_live_);
     reconciled_size_ = alive_.size();
   } catch (const std::exception&) {
     // No memory: the tracker stays as it was; it is a cache.

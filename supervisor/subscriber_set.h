@@ -22,9 +22,9 @@ namespace taskvisor::internal {
 // first, then each subscriber's queue; exceptions, overflow and lag turned into events.
 class SubscriberSet final : public FanOutHooks<EventRecord> {
  public:
-  // `live` lists the registered ids, to reconcile the tracker after lag.
+  // `is_live` tells whether an id is registered, to reconcile the tracker after lag.
   SubscriberSet(const SupervisorConfig& config, const Hooks& hooks,
-                std::function<std::vector<TaskId>()> live);
+                std::function<bool(TaskId)> is_live);
 
   [[nodiscard]] Bus<EventRecord>& bus() { return bus_; }
   [[nodiscard]] const AliveTracker& alive() const { return alive_; }
@@ -52,12 +52,12 @@ class SubscriberSet final : public FanOutHooks<EventRecord> {
 
   const Hooks& hooks_;
   Clock& clock_;
-  const std::function<std::vector<TaskId>()> live_;
+  const std::function<bool(TaskId)> is_live_;
   const std::shared_ptr<FlightRecorder> recorder_;
   AliveTracker alive_;
   Event seen_;  // the fan-out thread's, to read records into
   // The fan-out thread's: events were lost since the tracker was reconciled. Done when
-  // there is time, or when the tracker has doubled, because it reads the whole registry.
+  // there is time, or when the tracker has doubled, because it reads the whole of it.
   bool stale_ = false;
   size_t reconciled_size_ = 0;
   const std::shared_ptr<EventCount> done_ = std::make_shared<EventCount>();

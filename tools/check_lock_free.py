@@ -55,7 +55,7 @@ ALLOWED = (
     ("sched/timer_queue.cc", "thread_.join();", "Stop, at the end"),
     ("sched/timer_queue.cc", "events_.WaitUntil(", "the timer thread sleeps"),
     ("bus/bus.h", "thread_.join();", "the close"),
-    ("bus/bus.h", "std::this_thread::yield();", "the fan-out thread looks again"),
+    ("bus/bus.h", "std::this_thread::yield()", "the fan-out thread looks again"),
     ("bus/bus.h", "events.Wait", "the fan-out thread sleeps"),
     ("bus/bus.h", "Await(baton_->bus_events()", "the fan-out thread waits for the baton"),
     ("bus/ring_reader.h", "std::this_thread::yield();", "a subscriber's thread looks again"),

@@ -26,12 +26,10 @@
 #include <vector>
 
 #include "sched/slab.h"
-#include "supervisor/entry.h"
 #include "taskvisor/supervisor.h"
 #include "tests/accept/figures.h"
 
 using std::chrono::steady_clock;
-using taskvisor::internal::Entry;
 using taskvisor::internal::NameIndex;
 using taskvisor::internal::NameLink;
 using taskvisor::internal::Slab;
@@ -48,7 +46,7 @@ double NsPerOp(steady_clock::time_point start, uint64_t ops) {
   return taskvisor::testing::SecondsSince(start) * 1e9 / static_cast<double>(ops);
 }
 
-// NameIndex over entries in a slab, with `names` names in it.
+// NameIndex over names in a slab, with `names` names in it.
 class BareIndex {
  public:
   explicit BareIndex(uint64_t names) {
@@ -61,8 +59,8 @@ class BareIndex {
     const auto start = steady_clock::now();
     for (const std::string& name : names) {
       const uint32_t slot = Insert(name);
-      index_.Remove(slot, name);
-      slab_.At(slot).name.name.Set({});
+      index_.Remove(slot);
+      slab_.At(slot).name.Set({});
       slab_.Free(slot);
     }
     return NsPerOp(start, kOps);
@@ -70,17 +68,17 @@ class BareIndex {
 
  private:
   static NameLink& LinkOf(void* slots, uint32_t slot) {
-    return static_cast<Slab<Entry>*>(slots)->At(slot).name;
+    return static_cast<Slab<NameLink>*>(slots)->At(slot);
   }
   uint32_t Insert(const std::string& name) {
     const uint32_t slot = *slab_.Allocate();
-    slab_.At(slot).name.name.Set(name);
+    slab_.At(slot).name.Set(name);
     if (!index_.Insert(slot, name)) std::abort();
     return slot;
   }
 
   uint64_t next_ = 0;
-  Slab<Entry> slab_{kMaxTasks + 64};
+  Slab<NameLink> slab_{kMaxTasks + 64};
   NameIndex index_{kMaxTasks, &LinkOf, &slab_};
 };
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -41,10 +42,11 @@ TEST(ContractAlive, S143_ReconcilePrunesWhatIsNotRegistered) {
     tracker.Update(About(EventKind::kTaskStarting, id, id, "task-" + std::to_string(id)));
   }
   tracker.Update(About(EventKind::kTaskStopped, 20, 9, "task-9"));
-  tracker.Reconcile({TaskId(8, 1), TaskId(9, 1), TaskId(100, 5)});
+  const std::set<uint64_t> live = {8, 9, 100};
+  tracker.Reconcile([&](TaskId id) { return live.contains(id.value()); });
   EXPECT_THAT(tracker.Snapshot(), ElementsAre("task-8"));
   EXPECT_EQ(tracker.size(), 2u) << "8, and 9 which is registered but not alive";
-  tracker.Reconcile({});
+  tracker.Reconcile([](TaskId) { return false; });
   EXPECT_EQ(tracker.size(), 0u);
 }
 

@@ -36,8 +36,7 @@ struct Subscribed {
 
 TEST(ContractSubscribers, S136_StartIsIdempotent) {
   Subscribed subscribed;
-  internal::SubscriberSet set(subscribed.config, subscribed.hooks,
-                              [] { return std::vector<TaskId>(); });
+  internal::SubscriberSet set(subscribed.config, subscribed.hooks, [](TaskId) { return false; });
   set.bus().Start();
   set.bus().Start();
   for (uint64_t n = 1; n <= 3; ++n) subscribed.Publish(set, n);
@@ -48,8 +47,7 @@ TEST(ContractSubscribers, S136_StartIsIdempotent) {
 
 TEST(ContractSubscribers, S136_CloseBeforeStartPreventsStartAndDelivery) {
   Subscribed subscribed;
-  internal::SubscriberSet set(subscribed.config, subscribed.hooks,
-                              [] { return std::vector<TaskId>(); });
+  internal::SubscriberSet set(subscribed.config, subscribed.hooks, [](TaskId) { return false; });
   subscribed.Publish(set, 1);
   EXPECT_TRUE(set.Close(*subscribed.config.clock, Duration::zero()));
   set.bus().Start();
