@@ -289,7 +289,7 @@ class Ring {
     bound_ = Last();
     // Nothing new: the lanes are left alone, they are their owners'.
     if (bound_ == accounted_) return;
-    merge_.Open(bound_, [this](auto visit) { ForEachLane(visit); });
+    merge_.Open(bound_, [this](auto visit) { this->ForEachLane(visit); });
   }
 
   // Where the reader's work ends for now: void tickets are behind the end.

@@ -226,8 +226,8 @@ void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResul
   }
   const AttemptEnd end = Judge(entry, attempt, result);
   const EventName name(entry);
-  const EventDraft ended =
-      EndOf(name.Draft(KindOf(end), publisher_.WallAt(attempt.end)), attempt, result);
+  EventDraft ended = name.Draft(KindOf(end), publisher_.WallAt(attempt.end));
+  TellEnd(ended, attempt, result);
   PendingDraft told{&ended};
   try {
     Follow(entry, seat, attempt, end, result, told);
@@ -256,16 +256,16 @@ AttemptEnd Actor::Judge(Entry& entry, const Attempt& attempt, TaskResult& result
   return result.error().IsRetryable() ? AttemptEnd::kRetryable : AttemptEnd::kFatal;
 }
 
-EventDraft Actor::EndOf(EventDraft draft, const Attempt& attempt, const TaskResult& result) {
-  draft.WithAttempt(attempt.number).WithDuration(attempt.end - attempt.start);
-  if (result.ok()) return draft.WithCause(CancelCause::kNone);
-  if (result.error().kind == TaskErrorKind::kCancelled) {
-    return draft.WithCause(attempt.last.stopped() ? CauseOf(attempt.last)
-                                                  : CancelCause::kCancelled);
+void Actor::TellEnd(EventDraft& ended, const Attempt& attempt, const TaskResult& result) {
+  ended.WithAttempt(attempt.number).WithDuration(attempt.end - attempt.start);
+  if (result.ok()) {
+    ended.WithCause(CancelCause::kNone);
+  } else if (result.error().kind == TaskErrorKind::kCancelled) {
+    ended.WithCause(attempt.last.stopped() ? CauseOf(attempt.last) : CancelCause::kCancelled);
+  } else {
+    ended.WithExitCode(result.error().exit_code).WithReason(result.error().reason);
+    if (attempt.TimedOut()) ended.WithOverrun(attempt.end - attempt.deadline);
   }
-  draft.WithExitCode(result.error().exit_code).WithReason(result.error().reason);
-  if (attempt.TimedOut()) draft.WithOverrun(attempt.end - attempt.deadline);
-  return draft;
 }
 
 void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd end,

@@ -91,7 +91,7 @@ class Actor {
 
   void Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult result);
   [[nodiscard]] AttemptEnd Judge(Entry& entry, const Attempt& attempt, TaskResult& result);
-  static EventDraft EndOf(EventDraft draft, const Attempt& attempt, const TaskResult& result);
+  static void TellEnd(EventDraft& ended, const Attempt& attempt, const TaskResult& result);
   // What the attempt's end is followed by; `told` is published with it, or before it.
   void Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd end,
               const TaskResult& result, PendingDraft& told);

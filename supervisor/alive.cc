@@ -1,6 +1,7 @@
 #include "supervisor/alive.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace taskvisor::internal {
 namespace {
@@ -28,55 +29,63 @@ Effect EffectOf(EventKind kind) {
 
 bool AliveTracker::Cares(EventKind kind) { return EffectOf(kind) != Effect::kIgnored; }
 
-bool AliveTracker::Update(const Event& event) {
-  const Effect effect = EffectOf(event.kind());
-  if (effect == Effect::kIgnored) return false;
-  const TaskId id = event.id().value_or(TaskId());
-  Key key{id.value(), {}};
-  if (key.id == 0) key.name = event.task();
-  std::lock_guard lock(mutex_);
-  const auto found = tasks_.find(key);
-  if (found != tasks_.end() && event.sequence <= found->second.sequence) return false;
+template <class Tasks, class Key>
+bool AliveTracker::Apply(Tasks& tasks, const Key& key, const Fact& fact) {
+  const Effect effect = EffectOf(fact.kind);
+  const auto found = tasks.find(key);
+  if (found != tasks.end() && fact.sequence <= found->second.sequence) return false;
   if (effect == Effect::kGone) {
-    if (found == tasks_.end()) return false;
-    tasks_.erase(found);
+    if (found == tasks.end()) return false;
+    tasks.erase(found);
     return true;
   }
-  State& state = found != tasks_.end() ? found->second : tasks_[key];
-  if (state.name.empty()) state.name = event.task();
-  state.sequence = event.sequence;
-  state.slot = id.slot();
+  State& state = found != tasks.end() ? found->second : tasks[key];
+  if (state.name.empty()) state.name = fact.name;
+  state.sequence = fact.sequence;
+  state.slot = fact.id.slot();
   const bool alive = effect == Effect::kAlive;
-  const bool changed = state.alive != alive;
-  state.alive = alive;
-  return changed;
+  return std::exchange(state.alive, alive) != alive;
+}
+
+bool AliveTracker::Update(const Fact& fact) {
+  if (!Cares(fact.kind)) return false;
+  std::lock_guard lock(mutex_);
+  return fact.id.valid() ? Apply(by_id_, fact.id.value(), fact)
+                         : Apply(by_name_, std::string(fact.name), fact);
 }
 
 void AliveTracker::Reconcile(const std::function<bool(TaskId)>& is_live) {
   std::lock_guard lock(mutex_);
-  std::erase_if(tasks_, [&](const auto& task) {
-    return task.first.id != 0 && !is_live(TaskId(task.first.id, task.second.slot));
-  });
+  absl::erase_if(by_id_,
+                 [&](const auto& task) { return !is_live(TaskId(task.first, task.second.slot)); });
 }
 
 size_t AliveTracker::size() const {
   std::lock_guard lock(mutex_);
-  return tasks_.size();
+  return by_id_.size() + by_name_.size();
 }
 
 std::vector<std::string> AliveTracker::Snapshot() const {
   std::set<std::string> names;
   std::lock_guard lock(mutex_);
-  for (const auto& [key, state] : tasks_) {
-    if (state.alive) names.insert(state.name);
+  for (const auto& [id, state] : by_id_) {
+    if (!state.alive) continue;
+    names.insert(state.name.empty() ? TaskId(id, state.slot).ToString() : state.name);
+  }
+  for (const auto& [name, state] : by_name_) {
+    if (state.alive) names.insert(name);
   }
   return {names.begin(), names.end()};
 }
 
 bool AliveTracker::IsAlive(std::string_view name) const {
   std::lock_guard lock(mutex_);
-  return std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& task) {
-    return task.second.alive && task.second.name == name;
+  const auto by_name = by_name_.find(std::string(name));
+  if (by_name != by_name_.end() && by_name->second.alive) return true;
+  return std::any_of(by_id_.begin(), by_id_.end(), [&](const auto& task) {
+    const auto& [id, state] = task;
+    if (!state.alive) return false;
+    return state.name.empty() ? TaskId(id, state.slot).ToString() == name : state.name == name;
   });
 }
 

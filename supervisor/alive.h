@@ -7,9 +7,9 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "taskvisor/event.h"
 
 namespace taskvisor::internal {
@@ -30,11 +30,22 @@ namespace taskvisor::internal {
 // and no publisher comes here.
 class AliveTracker {
  public:
-  // True if the visible flag changed or an entry went away.
-  bool Update(const Event& event);
+  // What it needs of an event.
+  struct Fact {
+    EventKind kind;
+    uint64_t sequence;
+    TaskId id;              // not valid(): the name is the key
+    std::string_view name;  // empty: called by its id
+  };
 
   // Whether an event of this kind can change anything here.
   [[nodiscard]] static bool Cares(EventKind kind);
+
+  // True if the visible flag changed or an entry went away.
+  bool Update(const Fact& fact);
+  bool Update(const Event& event) {
+    return Update({event.kind(), event.sequence, event.id().value_or(TaskId()), event.task()});
+  }
 
   // Drops the ids that are not live: after lag, their TaskRemoved may be lost.
   void Reconcile(const std::function<bool(TaskId)>& is_live);
@@ -46,25 +57,19 @@ class AliveTracker {
   [[nodiscard]] bool IsAlive(std::string_view name) const;
 
  private:
-  struct Key {
-    uint64_t id = 0;
-    std::string name;  // only where id is 0
-    friend bool operator==(const Key&, const Key&) = default;
-  };
-  struct Hash {
-    size_t operator()(const Key& key) const {
-      return key.id != 0 ? std::hash<uint64_t>{}(key.id) : std::hash<std::string>{}(key.name);
-    }
-  };
   struct State {
-    std::string name;
     uint64_t sequence = 0;
     uint32_t slot = 0;  // of the id
     bool alive = false;
+    std::string name;  // empty: called by its id
   };
 
+  template <class Tasks, class Key>
+  static bool Apply(Tasks& tasks, const Key& key, const Fact& fact);
+
   mutable std::mutex mutex_;
-  std::unordered_map<Key, State, Hash> tasks_;
+  absl::flat_hash_map<uint64_t, State> by_id_;
+  absl::flat_hash_map<std::string, State> by_name_;  // of events without an id
 };
 
 }  // namespace taskvisor::internal

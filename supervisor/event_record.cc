@@ -28,6 +28,12 @@ EventDraft& EventDraft::Insert(Event::Field f, int64_t value) {
   return Set(f);
 }
 
+std::string_view EventRecord::name() const {
+  const int numbers = std::popcount(present & EventDraft::kNumbers);
+  const auto* const text = reinterpret_cast<const char*>(this + 1);
+  return {text + 8 * (std::max(numbers, 1) - 1), name_size};
+}
+
 void EventRecord::ReadTo(Event& event) const {
   event.sequence = sequence;
   event.at_ = at;

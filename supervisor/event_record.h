@@ -40,6 +40,8 @@ struct EventRecord {
 
   // The event that this record, with its text behind it, stands for. Async-signal-safe.
   void ReadTo(Event& event) const;
+  // The name behind it; empty if the task is called by its id.
+  [[nodiscard]] std::string_view name() const;
 
  private:
   void ReadNumber(Event& event, uint32_t field, uint64_t value) const;

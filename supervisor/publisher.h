@@ -41,7 +41,8 @@ class EventName {
   [[nodiscard]] EventDraft Draft(EventKind kind, WallTime at) const {
     EventDraft draft(kind);
     draft.WithAt(at).WithId(id_);
-    return named_ ? draft.WithTask({text_, size_}) : draft.Anonymous();
+    named_ ? draft.WithTask({text_, size_}) : draft.Anonymous();
+    return draft;  // by its name: made where it goes, never copied
   }
 
  private:

@@ -47,11 +47,12 @@ StuckTask Describe(const Entry& entry, TimePoint now) {
 EventDraft EndOf(const EventName& name, const TaskOutcome& outcome, WallTime at) {
   const OutcomeKind kind = outcome.kind();
   const bool by_rules = kind == OutcomeKind::kCompleted || kind == OutcomeKind::kFailed;
-  return name.Draft(by_rules ? EventKind::kActorExhausted : EventKind::kActorDead, at)
-      .WithOutcomeKind(kind)
+  EventDraft draft = name.Draft(by_rules ? EventKind::kActorExhausted : EventKind::kActorDead, at);
+  draft.WithOutcomeKind(kind)
       .WithAttempt(outcome.attempts())
       .WithExitCode(outcome.exit_code())
       .WithReason(outcome.reason());
+  return draft;
 }
 
 TaskPhase PhaseOf(Snapshot s) {

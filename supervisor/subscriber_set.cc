@@ -159,11 +159,13 @@ bool SubscriberSet::Close(Clock& clock, Duration drain) {
 
 void SubscriberSet::Observe(const EventRecord& record) noexcept {
   recorder_->Record(record);
-  if (!hooks_.on_observe && !AliveTracker::Cares(record.kind)) return;
   try {
-    record.ReadTo(seen_);
-    if (hooks_.on_observe) hooks_.on_observe(seen_);
-    alive_.Update(seen_);
+    if (hooks_.on_observe) {
+      record.ReadTo(seen_);
+      hooks_.on_observe(seen_);
+    }
+    if (!AliveTracker::Cares(record.kind)) return;
+    alive_.Update({record.kind, record.sequence, TaskId(record.id, record.slot), record.name()});
   } catch (const std::exception& error) {
     if (IsInternalDiagnostic(record.kind)) return;
     EventDraft draft(EventKind::kRuntimeFailure);
