@@ -219,9 +219,8 @@ void Pool::Drain(uint32_t index) {
   while (Runnable* const runnable = Next(seat, index)) {
     runnable->Run(seat);
     seat.ResetNested();
-    if (CoarseNow() < until) continue;
-    if (Runnable* const again = std::exchange(seat.again_, nullptr)) Submit(*again);
-    return Start(index);
+    // What runs again does so when the item comes again: it stays on the seat.
+    if (CoarseNow() >= until) return Start(index);
   }
   const auto link = [this](uint32_t i) -> Atomic<uint32_t>& { return tbb_->seats[i].next_free_; };
   free_seats_.Push(index, link);

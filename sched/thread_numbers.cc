@@ -1,7 +1,10 @@
 #include "sched/thread_numbers.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <exception>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -34,13 +37,17 @@ struct ThreadNumbers::Book {
   Atomic<bool> over{false};
 };
 
-// The numbers of one thread.
+// The numbers of one thread. Made and ended by hand: a thread_local with a destructor would
+// allocate in the first call of each thread, and end before the thread's other ones.
 class ThreadNumbers::Held {
  public:
-  ~Held() {
-    t_ended = true;
-    t_last = {0, nullptr, kNone};
-    for (const Number& held : numbers_) held.book->GiveBack(held.number);
+  // Null if the system is out of keys or memory.
+  static Held* OfThisThread() {
+    if (t_made) return Memory();
+    static const Key key;
+    if (!key.ok || pthread_setspecific(key.key, Memory()) != 0) return nullptr;
+    t_made = true;
+    return new (Memory()) Held();
   }
 
   [[nodiscard]] uint32_t Find(uint64_t object) const {
@@ -67,8 +74,30 @@ class ThreadNumbers::Held {
     uint32_t number;
     std::shared_ptr<Book> book;
   };
+  // Its destructor runs when a thread that has a value for it ends.
+  struct Key {
+    Key() : ok(pthread_key_create(&key, [](void*) { End(); }) == 0) {}
+    pthread_key_t key{};
+    const bool ok;
+  };
+
+  static void End() {
+    t_ended = true;
+    t_last = {0, nullptr, kNone};
+    for (const Number& held : Memory()->numbers_) held.book->GiveBack(held.number);
+    Memory()->~Held();
+  }
+  static Held* Memory() {
+    alignas(Held) static constinit thread_local unsigned char memory[sizeof(Held)] = {};
+    return std::launder(reinterpret_cast<Held*>(memory));
+  }
+
   absl::InlinedVector<Number, 4> numbers_;  // few threads use more objects than that
+
+  static constinit thread_local bool t_made;
 };
+
+constinit thread_local bool ThreadNumbers::Held::t_made = false;
 
 namespace {
 
@@ -84,17 +113,13 @@ ThreadNumbers::ThreadNumbers(uint32_t max)
 
 ThreadNumbers::~ThreadNumbers() { book_->over.store(true, std::memory_order_relaxed); }
 
-ThreadNumbers::Held& ThreadNumbers::OfThisThread() {
-  static thread_local Held held;
-  return held;
-}
-
 uint32_t ThreadNumbers::LookUp() {
   if (t_ended) return kNone;
   try {
-    Held& held = OfThisThread();
-    uint32_t number = held.Find(id_);
-    if (number == kNone) number = held.Take(id_, book_);
+    Held* const held = Held::OfThisThread();
+    if (held == nullptr) return kNone;
+    uint32_t number = held->Find(id_);
+    if (number == kNone) number = held->Take(id_, book_);
     if (number != kNone) t_last = {id_, nullptr, number};
     return number;
   } catch (const std::exception&) {  // no memory

@@ -36,7 +36,7 @@ class ThreadNumbers {
   ThreadNumbers& operator=(const ThreadNumbers&) = delete;
 
   // The calling thread's number, below max. kNone if all are held, if there is no memory, or
-  // in a thread that ends, after its numbers went back.
+  // in a thread that ends, after its numbers went back, which is after its thread_locals.
   [[nodiscard]] uint32_t Mine() {
     if (t_last.object == id_) return t_last.number;
     return LookUp();
@@ -52,13 +52,12 @@ class ThreadNumbers {
  private:
   struct Book;
   class Held;
+  friend class Held;
   struct Last {
     uint64_t object;  // 0: none
     void* kept;
     uint32_t number;
   };
-  static Held& OfThisThread();
-
   [[nodiscard]] uint32_t LookUp();
 
   static constinit thread_local Last t_last;

@@ -105,7 +105,7 @@ TEST(ContractManagement, S096_JoinersWaitTooAndGetFalse) {
 }
 
 TEST(ContractManagement, S097_ATimeLimitEndsTheWaitNotTheStop) {
-  Harness harness({.grace = hours(1)});
+  Harness harness({.grace = hours(24 * 365)});
   const SupervisorHandle handle = harness.Serve();
   HeldBody held;
   const auto task = handle.AddAndWatch(TaskSpec::Once("slow", held.Body()));

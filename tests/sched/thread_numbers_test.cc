@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <set>
 #include <thread>
 #include <vector>
 
+#include "tests/support/allocations.h"
 #include "tests/support/gate.h"
 
 namespace taskvisor::internal {
@@ -102,22 +104,34 @@ TEST(ThreadNumbers, MayGoBeforeItsThreads) {
   thread.join();
 }
 
-// Made before the thread's numbers, so destroyed after them.
 struct Late {
-  ~Late() { after_the_end = numbers->Mine(); }
+  ~Late() { at_the_end = numbers->Mine(); }
   ThreadNumbers* numbers = nullptr;
-  static inline uint32_t after_the_end = 0;
+  static inline uint32_t at_the_end = ThreadNumbers::kNone;
 };
 
-TEST(ThreadNumbers, AThreadThatEndsGetsNoneAfterItsNumbersWentBack) {
+TEST(ThreadNumbers, AThreadKeepsItsNumberUntilItsThreadLocalsAreGone) {
   ThreadNumbers numbers(1);
   std::thread([&] {
     thread_local Late late;
     late.numbers = &numbers;
     EXPECT_EQ(numbers.Mine(), 0u);
   }).join();
-  EXPECT_EQ(Late::after_the_end, ThreadNumbers::kNone);
+  EXPECT_EQ(Late::at_the_end, 0u);
   EXPECT_EQ(InAThread(numbers), 0u);
+}
+
+TEST(ThreadNumbers, TheFirstCallOfAThreadAllocatesNothing) {
+  ThreadNumbers numbers(4);
+  std::array<ThreadNumbers, 3> others{ThreadNumbers(1), ThreadNumbers(1), ThreadNumbers(1)};
+  uint64_t allocations = 1;
+  std::thread([&] {
+    const uint64_t before = testing::AllocationsOfThisThread();
+    static_cast<void>(numbers.Mine());
+    for (ThreadNumbers& other : others) static_cast<void>(other.Mine());
+    allocations = testing::AllocationsOfThisThread() - before;
+  }).join();
+  EXPECT_EQ(allocations, 0u);
 }
 
 }  // namespace
