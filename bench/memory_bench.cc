@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <fstream>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "bench/parked.h"
 #include "bench/running_supervisor.h"
@@ -71,6 +73,17 @@ BENCHMARK(BytesPerTask<&ParkedSpec>)->Name("memory/anonymous")->Apply(SizesOnce<
 BENCHMARK(BytesPerTask<&NamedParkedSpec>)->Name("memory/named")->Apply(SizesOnce<1'000'000>);
 BENCHMARK(BytesPerTask<&RuledParkedSpec>)->Name("memory/rules")->Apply(SizesOnce<1'000'000>);
 
+// As many tasks at once as `count`: none begins before all are there. RSS follows the most
+// that were there at once, so that must be the same each time.
+void RunAtOnce(const RunningSupervisor& supervisor, uint64_t count, TaskTotals& totals) {
+  std::vector<TaskSpec> specs;
+  specs.reserve(count);
+  for (uint64_t i = 0; i < count; ++i) specs.push_back(TaskSpec::Once(Body));
+  if (!supervisor.handle().AddBatch(std::move(specs)).ok()) totals.Fail("a batch was refused");
+  supervisor.AwaitLeft();
+  totals.ExpectBodies(count);
+}
+
 // Bursts of a tenth of the first tenth, each gone before the next.
 void Churn(benchmark::State& state) {
   if (!FirstInProcess(state)) return;
@@ -83,7 +96,7 @@ void Churn(benchmark::State& state) {
   for (auto _ : state) {
     const int64_t begin = NowNs();
     for (uint64_t done = 0; done < tasks; done += burst) {
-      supervisor.WarmUp(burst, totals);
+      RunAtOnce(supervisor, burst, totals);
       last = ResidentBytes();
       if (done + burst <= std::max(burst, tasks / 10)) first = last;
     }
