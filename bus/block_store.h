@@ -41,7 +41,7 @@ class BlockStore {
   }
 
   // What was reserved is in use.
-  void Keep(size_t bytes) { used_ += (bytes + kAlign - 1) / kAlign * kAlign; }
+  void Keep(size_t bytes) { used_ += Aligned(bytes); }
 
   // The user's queue holds something of the current block.
   void Mark(size_t user, uint64_t mark) { current().marks[user] = mark; }
@@ -50,7 +50,8 @@ class BlockStore {
 
  private:
   static constexpr size_t kAlign = alignof(std::max_align_t);
-  static constexpr int kLooks = 8;  // at used blocks, for each one that is opened
+
+  static constexpr size_t Aligned(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
   struct Block {
     std::unique_ptr<char[]> memory;
@@ -68,7 +69,7 @@ class BlockStore {
   bool OpenBlock(size_t bytes, Past past) {
     if (Reuse(bytes, past)) return true;
     try {
-      blocks_.push_back(MakeBlock(std::max(bytes, kBlock)));
+      blocks_.push_back(MakeBlock(std::max(Aligned(bytes), kBlock)));
     } catch (const std::bad_alloc&) {
       return false;  // the current one stays: it is asked again the next time
     }
@@ -77,10 +78,11 @@ class BlockStore {
     return true;
   }
 
-  // Goes round: what was just used is looked at last. Allocates nothing.
+  // Goes round, once: what was just used is looked at last. A look that gave up earlier would
+  // add a block whenever it met a row of blocks that a stuck user keeps. Allocates nothing.
   template <class Past>
   bool Reuse(size_t bytes, Past past) {
-    for (size_t look = std::min<size_t>(kLooks, blocks_.size()); look > 0; --look) {
+    for (size_t look = blocks_.size(); look > 0; --look) {
       next_ = (next_ + 1) % blocks_.size();
       Block& block = blocks_[next_];
       if (block.size < bytes || !IsFree(block, past)) continue;

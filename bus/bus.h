@@ -57,8 +57,10 @@ class Bus {
   // Not at the same time as Close.
   void Start() {
     if (thread_.joinable() || ring_.Exhausted()) return;
-    for (const auto& subscription : subscriptions()) static_cast<void>(subscription->Start());
+    // First: if there is no thread for the bus, nobody else may read the ring, which would not
+    // outlive this bus.
     thread_ = std::thread([this] { Loop(); });
+    for (const auto& subscription : subscriptions()) static_cast<void>(subscription->Start());
   }
 
   // fill(T&) writes a record without text in place. Any thread; never blocks.

@@ -3,9 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -87,7 +87,7 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
     try {
       std::thread([self = this->shared_from_this()] { self->Loop(); }).detach();
       return true;
-    } catch (const std::system_error&) {
+    } catch (const std::exception&) {  // no thread, or no memory for one
       state_.store(kClosed, std::memory_order_release);
       done_.store(true, std::memory_order_release);
       return false;

@@ -23,7 +23,11 @@ Runtime::Runtime(SupervisorConfig config, Hooks hooks)
       pool_(config_.workers),
       timers_(config_.clock),
       subscribers_(config_, hooks_,
-                   [this](TaskId id) { return registry_.Lookup(id).entry != nullptr; }),
+                   // One that finishes has published its TaskRemoved, or is about to.
+                   [this](TaskId id) {
+                     const Registry::Found found = registry_.Lookup(id);
+                     return found.entry != nullptr && !found.seen.Is(Phase::kFinishing);
+                   }),
       publisher_(subscribers_.bus(), *config_.clock),
       registry_(config_, publisher_, actor_),
       actor_(config_, pool_, timers_, publisher_, registry_),

@@ -176,7 +176,10 @@ void SubscriberSet::Observe(const EventRecord& record) noexcept {
 
 Report<EventRecord> SubscriberSet::MakeLag(uint64_t lost) noexcept {
   stale_ = true;
-  if (alive_.size() > 2 * reconciled_size_ + kReconcileSlack) Reconcile();
+  if (alive_.size() > 2 * reconciled_size_ + kReconcileSlack) {
+    Reconcile();
+    stale_ = true;  // there may be records of earlier tickets that a pass has not seen yet
+  }
   const std::string reason = absl::StrCat("lagged(", lost, ")");
   EventDraft draft(EventKind::kSubscriberOverflow);
   draft.WithAt(clock_.WallAt(clock_.Now()))

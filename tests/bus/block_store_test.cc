@@ -43,6 +43,32 @@ TEST(BlockStore, ARecordLongerThanABlockGetsOneOfItsOwn) {
   EXPECT_NE(store.Reserve(1, kNobodyIsPast), nullptr);
 }
 
+TEST(BlockStore, WhatComesBehindARecordLongerThanABlockIsNotBehindThatBlocksEnd) {
+  BlockStore store(1);
+  constexpr size_t kSize = BlockStore::kBlock + 9;  // no multiple of an alignment
+  char* const room = store.Reserve(kSize, kNobodyIsPast);
+  std::memset(room, 1, kSize);
+  store.Mark(0, 1);  // still queued
+  store.Keep(kSize);
+  char* const next = store.Reserve(64, kNobodyIsPast);
+  EXPECT_TRUE(next < room || next >= room + kSize + 64) << next - room;
+}
+
+TEST(BlockStore, AStuckUserKeepsItsBlocksAndNoFurtherOnesAreMade) {
+  BlockStore store(2);
+  uint64_t pushed = 0;
+  const auto past = [&](size_t user, uint64_t mark) { return user == 1 && mark < pushed; };
+  const auto put = [&](bool both) {
+    static_cast<void>(store.Reserve(BlockStore::kBlock, past));
+    store.Mark(1, ++pushed);
+    if (both) store.Mark(0, pushed);
+    store.Keep(BlockStore::kBlock);
+  };
+  for (int i = 0; i < 20; ++i) put(/*both=*/true);
+  for (int i = 0; i < 100'000; ++i) put(/*both=*/false);
+  EXPECT_LE(store.blocks(), 20u + 3u);
+}
+
 // Users that queue some of the records and are done with them later, each in its own time:
 // what is queued is never written to, and memory stays near what is queued.
 TEST(BlockStore, WhatIsQueuedStaysAsItWas) {
