@@ -190,13 +190,18 @@ void Pool::Start(uint32_t index) {
   tbb_->arena.enqueue(seat.group_.defer(WorkItem{this, &seat, index}));
 }
 
+// What runs again on the seat, or one of those that wait, in its place and with it behind
+// them: no count changes.
+Runnable* Pool::Again(TbbSeat& seat, bool others_wait) {
+  Runnable* const again = std::exchange(seat.again_, nullptr);
+  if (!others_wait) return again;
+  ready_.Push(again);
+  return ready_.Take(seat.cursor_);
+}
+
 // What runs next on the seat; null: nothing, and the item counts as out.
 Runnable* Pool::Next(TbbSeat& seat, uint32_t index) {
-  if (Runnable* const again = std::exchange(seat.again_, nullptr); again != nullptr) {
-    if (!count_.Waiting(index)) return again;
-    ready_.Push(again);  // behind the others; and one of them in its place: no count changes
-    return ready_.Take(seat.cursor_);
-  }
+  if (seat.again_ != nullptr) return Again(seat, count_.Waiting(index));
   while (true) {
     const WorkCount::Claimed claimed = count_.Claim(index);
     if (claimed.starts) StartItem();
@@ -216,10 +221,12 @@ bool Pool::StayAwake() const {
 void Pool::Drain(uint32_t index) {
   TbbSeat& seat = tbb_->seats[index];
   const int64_t until = CoarseNow() + kDrainBudget;
-  while (Runnable* const runnable = Next(seat, index)) {
+  // What ran again when the time was up stayed on the seat. It gives way to all that waits,
+  // also behind a long body of another seat: nobody else may be there to come for that.
+  Runnable* runnable = seat.again_ != nullptr ? Again(seat, count_.MayClaim()) : Next(seat, index);
+  for (; runnable != nullptr; runnable = Next(seat, index)) {
     runnable->Run(seat);
     seat.ResetNested();
-    // What runs again does so when the item comes again: it stays on the seat.
     if (CoarseNow() >= until) return Start(index);
   }
   const auto link = [this](uint32_t i) -> Atomic<uint32_t>& { return tbb_->seats[i].next_free_; };

@@ -126,6 +126,7 @@ class Pool {
   void StartItem();
   void Start(uint32_t seat);
   void Drain(uint32_t seat);
+  [[nodiscard]] Runnable* Again(TbbSeat& seat, bool others_wait);
   [[nodiscard]] Runnable* Next(TbbSeat& seat, uint32_t index);
   [[nodiscard]] bool StayAwake() const;
 

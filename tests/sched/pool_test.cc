@@ -55,6 +55,40 @@ TEST(Pool, JoinWaitsForWhatIsQueuedAndForWhatThatSubmits) {
   EXPECT_EQ(runs, 3);
 }
 
+// One seat claims several elements and meets a long body with them; the other one repeats.
+TEST(Pool, ARunnableThatRunsAgainStrandsNothingBehindALongBody) {
+  Pool pool(2);
+  Gate go, all_others;
+  std::atomic<int> inside{0};
+  std::atomic<int> others{0};
+  constexpr int kOthers = 38;
+  Job holder([&](Seat&) {
+    inside.fetch_add(1);
+    go.Pass();
+  });
+  for (int i = 0; i < 2; ++i) pool.Submit(holder);
+  ASSERT_TRUE(Eventually([&] { return inside == 2; }));  // so that all items drain
+
+  std::atomic<bool> waited{false};
+  Job long_body([&](Seat&) {
+    EXPECT_TRUE(all_others.Wait()) << "stranded: " << kOthers - others;
+    waited = true;
+  });
+  Job repeater({});
+  repeater.body = [&](Seat& seat) {
+    if (!waited) seat.RunAgain(repeater);
+  };
+  Job other([&](Seat&) {
+    if (others.fetch_add(1) + 1 == kOthers) all_others.Open();
+  });
+  std::vector<Runnable*> range{&long_body, &repeater};
+  range.resize(2 + kOthers, &other);
+  pool.SubmitRange(range.begin(), range.size());
+  go.Open();
+  pool.Join();
+  EXPECT_EQ(others, kOthers);
+}
+
 TEST(Pool, ASubmitAfterJoinIsHarmlessAndRunsNothing) {
   std::atomic<int> runs{0};
   Job job([&](Seat&) { runs.fetch_add(1); });
