@@ -11,8 +11,6 @@
 #include <cstdint>
 #include <fstream>
 #include <thread>
-#include <utility>
-#include <vector>
 
 #include "bench/parked.h"
 #include "bench/running_supervisor.h"
@@ -76,10 +74,7 @@ BENCHMARK(BytesPerTask<&RuledParkedSpec>)->Name("memory/rules")->Apply(SizesOnce
 // As many tasks at once as `count`: none begins before all are there. RSS follows the most
 // that were there at once, so that must be the same each time.
 void RunAtOnce(const RunningSupervisor& supervisor, uint64_t count, TaskTotals& totals) {
-  std::vector<TaskSpec> specs;
-  specs.reserve(count);
-  for (uint64_t i = 0; i < count; ++i) specs.push_back(TaskSpec::Once(Body));
-  if (!supervisor.handle().AddBatch(std::move(specs)).ok()) totals.Fail("a batch was refused");
+  if (!supervisor.handle().AddBatch(OnceSpecs(count)).ok()) totals.Fail("a batch was refused");
   supervisor.AwaitLeft();
   totals.ExpectBodies(count);
 }

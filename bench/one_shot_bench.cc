@@ -17,13 +17,6 @@
 namespace taskvisor::bench {
 namespace {
 
-std::vector<TaskSpec> Specs(uint64_t tasks) {
-  std::vector<TaskSpec> specs;
-  specs.reserve(tasks);
-  for (uint64_t i = 0; i < tasks; ++i) specs.push_back(TaskSpec::Once(Body));
-  return specs;
-}
-
 constexpr size_t kDefaultBus = 0;
 // Holds the events of 100,000 tasks: none is lost, all go through the fan-out.
 constexpr size_t kLargeBus = size_t{1} << 20;
@@ -42,7 +35,7 @@ void RunBatch(benchmark::State& state) {
     if (kListener) config.subscribers.push_back(listener);
     Supervisor supervisor = Supervisor::Create(std::move(config)).value();
     const int64_t begin = NowNs();
-    std::vector<TaskSpec> specs = Specs(tasks);
+    std::vector<TaskSpec> specs = OnceSpecs(tasks);
     const int64_t built = NowNs();
     const absl::Status status = supervisor.Run(std::move(specs));
     totals.AddRound(static_cast<double>(NowNs() - begin), tasks);
@@ -73,7 +66,7 @@ void RunBatchWatched(benchmark::State& state) {
     waiters.clear();
     waiters.reserve(tasks);
     const int64_t begin = NowNs();
-    std::vector<TaskSpec> specs = Specs(tasks);
+    std::vector<TaskSpec> specs = OnceSpecs(tasks);
     for (TaskSpec& spec : specs) waiters.push_back(spec.Watch());
     const absl::Status status = supervisor.Run(std::move(specs));
     if (!RunningSupervisor::AwaitAll(waiters)) totals.Fail("a task did not complete");
@@ -96,7 +89,7 @@ void AddBatch(benchmark::State& state) {
   supervisor.WarmUp(tasks, totals);
   for (auto _ : state) {
     const int64_t begin = NowNs();
-    if (!supervisor.handle().AddBatch(Specs(tasks)).ok()) totals.Fail("the batch was refused");
+    if (!supervisor.handle().AddBatch(OnceSpecs(tasks)).ok()) totals.Fail("the batch was refused");
     supervisor.AwaitLeft();
     totals.AddRound(static_cast<double>(NowNs() - begin), tasks);
     totals.ExpectBodies(tasks);

@@ -18,6 +18,13 @@ inline constexpr uint64_t kEventsOfOnce = 6;
 
 inline void Body() { Tally::Add(); }
 
+inline std::vector<TaskSpec> OnceSpecs(uint64_t tasks) {
+  std::vector<TaskSpec> specs;
+  specs.reserve(tasks);
+  for (uint64_t i = 0; i < tasks; ++i) specs.push_back(TaskSpec::Once(Body));
+  return specs;
+}
+
 // Counts what it is given.
 class CountingSubscriber final : public Subscriber {
  public:

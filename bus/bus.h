@@ -203,7 +203,7 @@ class Bus {
   Ring<T> ring_;
   FanOut<T> fan_out_;
   const std::chrono::nanoseconds rest_ =
-      std::min(kLongestRest, kRestPerSlot* static_cast<int64_t>(ring_.capacity()));
+      std::min(kLongestRest, static_cast<int64_t>(ring_.capacity()) * kRestPerSlot);
   const std::shared_ptr<Baton> baton_ = std::make_shared<Baton>();
   std::thread thread_;
 };

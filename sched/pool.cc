@@ -129,6 +129,11 @@ struct Pool::Tbb {
 
   ~Tbb() { WorkerBudget::Remove(workers); }
 
+  // Of free_seats_.
+  [[nodiscard]] auto Link() {
+    return [this](uint32_t i) -> Atomic<uint32_t>& { return seats[i].next_free_; };
+  }
+
   const size_t workers;
   oneapi::tbb::task_arena arena;
   std::deque<TbbSeat> seats;
@@ -152,8 +157,7 @@ Pool::Pool(size_t workers)
     : workers_(WorkersFor(workers, WorkCount::kMaxWorkers)),
       count_(workers_, SeatsFor(workers_)),
       tbb_(std::make_unique<Tbb>(*this)) {
-  const auto link = [this](uint32_t i) -> Atomic<uint32_t>& { return tbb_->seats[i].next_free_; };
-  for (uint32_t i = 0; i < tbb_->seats.size(); ++i) free_seats_.Push(i, link);
+  for (uint32_t i = 0; i < tbb_->seats.size(); ++i) free_seats_.Push(i, tbb_->Link());
 }
 
 Pool::~Pool() = default;
@@ -171,9 +175,8 @@ void Pool::Announce(uint64_t count) {
 
 // Keeps one promise, or calls it off.
 void Pool::StartItem() {
-  const auto link = [this](uint32_t i) -> Atomic<uint32_t>& { return tbb_->seats[i].next_free_; };
   while (!count_.TryCallOff()) {
-    const std::optional<uint32_t> seat = free_seats_.Pop(link);
+    const std::optional<uint32_t> seat = free_seats_.Pop(tbb_->Link());
     if (!seat) {  // more than kSpareSeats threads are just here, or in the last lines of Drain
       std::this_thread::yield();
       continue;
@@ -229,8 +232,7 @@ void Pool::Drain(uint32_t index) {
     seat.ResetNested();
     if (CoarseNow() >= until) return Start(index);
   }
-  const auto link = [this](uint32_t i) -> Atomic<uint32_t>& { return tbb_->seats[i].next_free_; };
-  free_seats_.Push(index, link);
+  free_seats_.Push(index, tbb_->Link());
   idle_.Notify();
   seat.handed_.fetch_add(1, std::memory_order_release);
 }

@@ -18,16 +18,18 @@ struct ThreadNumbers::Book {
   explicit Book(uint32_t max_numbers)
       : max(max_numbers), links(std::make_unique<Atomic<uint32_t>[]>(max_numbers)) {}
 
+  [[nodiscard]] auto Link() const {
+    return [this](uint32_t i) -> Atomic<uint32_t>& { return links[i]; };
+  }
   std::optional<uint32_t> Take() {
-    const auto link = [this](uint32_t i) -> Atomic<uint32_t>& { return links[i]; };
-    if (const auto number = free.Pop(link); number.has_value()) return number;
+    if (const auto number = free.Pop(Link()); number.has_value()) return number;
     const auto fresh = UpdateIf(
         given, [this](uint32_t n) { return n < max; }, [](uint32_t n) { return n + 1; });
     return fresh ? std::optional(fresh.seen) : std::nullopt;
   }
   void GiveBack(uint32_t number) {
     // release, in Push: hands on what its holder did; acquire in Pop.
-    free.Push(number, [this](uint32_t i) -> Atomic<uint32_t>& { return links[i]; });
+    free.Push(number, Link());
   }
 
   const uint32_t max;

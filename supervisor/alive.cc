@@ -25,13 +25,8 @@ Effect EffectOf(EventKind kind) {
   }
 }
 
-}  // namespace
-
-bool AliveTracker::Cares(EventKind kind) { return EffectOf(kind) != Effect::kIgnored; }
-
 template <class Tasks, class Key>
-bool AliveTracker::Apply(Tasks& tasks, const Key& key, const Fact& fact) {
-  const Effect effect = EffectOf(fact.kind);
+bool Apply(Tasks& tasks, const Key& key, const AliveTracker::Fact& fact, Effect effect) {
   const auto found = tasks.find(key);
   if (found != tasks.end() && fact.sequence <= found->second.sequence) return false;
   if (effect == Effect::kGone) {
@@ -39,7 +34,7 @@ bool AliveTracker::Apply(Tasks& tasks, const Key& key, const Fact& fact) {
     tasks.erase(found);
     return true;
   }
-  State& state = found != tasks.end() ? found->second : tasks[key];
+  auto& state = found != tasks.end() ? found->second : tasks[key];
   if (state.name.empty()) state.name = fact.name;
   state.sequence = fact.sequence;
   state.slot = fact.id.slot();
@@ -47,11 +42,16 @@ bool AliveTracker::Apply(Tasks& tasks, const Key& key, const Fact& fact) {
   return std::exchange(state.alive, alive) != alive;
 }
 
+}  // namespace
+
+bool AliveTracker::Cares(EventKind kind) { return EffectOf(kind) != Effect::kIgnored; }
+
 bool AliveTracker::Update(const Fact& fact) {
-  if (!Cares(fact.kind)) return false;
+  const Effect effect = EffectOf(fact.kind);
+  if (effect == Effect::kIgnored) return false;
   std::lock_guard lock(mutex_);
-  return fact.id.valid() ? Apply(by_id_, fact.id.value(), fact)
-                         : Apply(by_name_, std::string(fact.name), fact);
+  return fact.id.valid() ? Apply(by_id_, fact.id.value(), fact, effect)
+                         : Apply(by_name_, std::string(fact.name), fact, effect);
 }
 
 void AliveTracker::Reconcile(const std::function<bool(TaskId)>& is_live) {

@@ -64,9 +64,6 @@ class AliveTracker {
     std::string name;  // empty: called by its id
   };
 
-  template <class Tasks, class Key>
-  static bool Apply(Tasks& tasks, const Key& key, const Fact& fact);
-
   mutable std::mutex mutex_;
   absl::flat_hash_map<uint64_t, State> by_id_;
   absl::flat_hash_map<std::string, State> by_name_;  // of events without an id
