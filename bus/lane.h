@@ -76,7 +76,7 @@ class Lane {
     for (size_t i = 0; i < kRun; ++i) {
       SlotText<T> text(slots_, mask_, place.tail);
       fill(i, place.slot->record, text);
-      place.slot->stamp.store((ticket + i) << Slot<T>::kTicketShift | lossy,
+      place.slot->stamp.store((ticket + (i << Slot<T>::kTicketShift)) | lossy,
                               std::memory_order_release);
       lossy = 0;
       place.tail += spans[i];

@@ -234,7 +234,7 @@ class Ring {
       Lose(lane, kRun);
       return ClearAsleep(seen) ? Published::kLostAndWake : Published::kLost;
     }
-    lane->Write(place, Claimed(seen) + 1, spans, fill);
+    lane->Write(place, (seen | (kClaimedOne - 1)) + 1, spans, fill);
     return ClearAsleep(seen) ? Published::kYesAndWake : Published::kYes;
   }
 

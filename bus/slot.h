@@ -41,7 +41,7 @@ struct alignas(kCacheLine) Slot {
   static constexpr size_t kNext = kSize - kStamp;                       // and in each further one
 
   static constexpr uint64_t kLossy = 1;
-  static constexpr int kTicketShift = 1;
+  static constexpr int kTicketShift = 2;
 
   // How many slots a record with so much text takes.
   static constexpr uint32_t SpanOf(size_t text_size) {
