@@ -20,12 +20,23 @@ class IndexStack {
  public:
   template <class Link>
   void Push(uint32_t index, Link link) {
+    PushChain(index, index, link);
+  }
+
+  // Several at once, that the caller has linked from `first` to `last`: see LinkTo.
+  template <class Link>
+  void PushChain(uint32_t first, uint32_t last, Link link) {
     uint64_t head = head_.load(std::memory_order_acquire);
     do {
       // relaxed: published by the release of the CAS; a stale reader's CAS fails.
-      link(index).store(static_cast<uint32_t>(head), std::memory_order_relaxed);
-    } while (!head_.compare_exchange_weak(head, Retag(head, index + 1), std::memory_order_acq_rel,
+      link(last).store(static_cast<uint32_t>(head), std::memory_order_relaxed);
+    } while (!head_.compare_exchange_weak(head, Retag(head, first + 1), std::memory_order_acq_rel,
                                           std::memory_order_acquire));
+  }
+  // Puts `index` in front of `next` in a chain of the caller's.
+  template <class Link>
+  static void LinkTo(uint32_t index, uint32_t next, Link link) {
+    link(index).store(next + 1, std::memory_order_relaxed);  // relaxed: as in PushChain
   }
 
   template <class Link>

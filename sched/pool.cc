@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -94,7 +95,7 @@ class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
 
 class Pool::TbbSeat final : public Seat {
  public:
-  explicit TbbSeat(ReadyQueue<Runnable*>& ready) : cursor_(ready) {}
+  TbbSeat(ReadyQueue<Runnable*>& ready, uint32_t number) : Seat(number), cursor_(ready) {}
 
   void CancelNested() override { context_.cancel_group_execution(); }
 
@@ -121,7 +122,7 @@ struct Pool::Tbb {
       : workers(pool.workers_),
         arena(static_cast<int>(pool.workers_), /*reserved_for_masters=*/0),
         seats{} {
-    for (size_t i = 0; i < SeatsFor(workers); ++i) seats.emplace_back(pool.ready_);
+    for (uint32_t i = 0; i < SeatsFor(workers); ++i) seats.emplace_back(pool.ready_, i);
     WorkerBudget::Add(workers);
     arena.initialize();
     observer = std::make_unique<ArenaObserver>(arena, &pool);
@@ -154,7 +155,7 @@ struct Pool::WorkItem {
 };
 
 Pool::Pool(size_t workers)
-    : workers_(WorkersFor(workers, WorkCount::kMaxWorkers)),
+    : workers_(WorkersFor(workers, WorkCount<Runnable*>::kMaxWorkers)),
       count_(workers_, SeatsFor(workers_)),
       tbb_(std::make_unique<Tbb>(*this)) {
   for (uint32_t i = 0; i < tbb_->seats.size(); ++i) free_seats_.Push(i, tbb_->Link());
@@ -194,23 +195,36 @@ void Pool::Start(uint32_t index) {
 }
 
 // What runs again on the seat, or one of those that wait, in its place and with it behind
-// them: no count changes.
-Runnable* Pool::Again(TbbSeat& seat, bool others_wait) {
-  Runnable* const again = std::exchange(seat.again_, nullptr);
-  if (!others_wait) return again;
-  ready_.Push(again);
-  return ready_.Take(seat.cursor_);
+// them.
+Runnable* Pool::Again(TbbSeat& seat, bool anywhere) {
+  Runnable* next = std::exchange(seat.again_, nullptr);
+  const bool others_wait = anywhere ? count_.MayClaim() : count_.Waiting(seat.number());
+  if (!others_wait) return next;
+  ready_.Push(next);
+  bool starts = false;
+  if (!count_.Exchange(seat.number(), anywhere, next, starts)) return ready_.Take(seat.cursor_);
+  if (starts) StartItem();
+  return next;
 }
 
 // What runs next on the seat; null: nothing, and the item counts as out.
-Runnable* Pool::Next(TbbSeat& seat, uint32_t index) {
-  if (seat.again_ != nullptr) return Again(seat, count_.Waiting(index));
+Runnable* Pool::Next(TbbSeat& seat) {
+  if (seat.again_ != nullptr) return Again(seat, /*anywhere=*/false);
   while (true) {
-    const WorkCount::Claimed claimed = count_.Claim(index);
-    if (claimed.starts) StartItem();
-    if (claimed.got) return ready_.Take(seat.cursor_);
+    const auto claimed = count_.Claim(seat.number());
+    if (claimed.rights > 0) return TakeAll(seat, claimed.rights);
+    if (!claimed.nothing()) return claimed.element;
+    if (idler_ != nullptr) idler_->OnIdle(seat);
     if (!StayAwake() && count_.TryLeave()) return nullptr;
   }
+}
+
+// The first one runs now, the others wait on the seat's shelf.
+Runnable* Pool::TakeAll(TbbSeat& seat, size_t rights) {
+  std::array<Runnable*, WorkCount<Runnable*>::kMostClaims> taken;
+  ready_.Take(seat.cursor_, taken.data(), rights);
+  if (rights > 1 && count_.Keep(seat.number(), &taken[1], rights - 1)) StartItem();
+  return taken[0];
 }
 
 bool Pool::StayAwake() const {
@@ -226,8 +240,8 @@ void Pool::Drain(uint32_t index) {
   const int64_t until = CoarseNow() + kDrainBudget;
   // What ran again when the time was up stayed on the seat. It gives way to all that waits,
   // also behind a long body of another seat: nobody else may be there to come for that.
-  Runnable* runnable = seat.again_ != nullptr ? Again(seat, count_.MayClaim()) : Next(seat, index);
-  for (; runnable != nullptr; runnable = Next(seat, index)) {
+  Runnable* runnable = seat.again_ != nullptr ? Again(seat, /*anywhere=*/true) : Next(seat);
+  for (; runnable != nullptr; runnable = Next(seat)) {
     runnable->Run(seat);
     seat.ResetNested();
     if (CoarseNow() >= until) return Start(index);

@@ -24,13 +24,20 @@ class Seat {
   // knows that it still runs. The pool makes the seat fit for the next Runnable.
   virtual void CancelNested() = 0;
 
+  // Of all of the pool's, below seats(). What is kept by it belongs to who runs there.
+  [[nodiscard]] uint32_t number() const { return number_; }
+
   // As Pool::Submit, for the one that runs here now, as the last thing it does: if nothing
   // waits it runs again at once, else behind what waits.
   void RunAgain(Runnable& runnable) { again_ = &runnable; }
 
  protected:
+  explicit Seat(uint32_t number) : number_(number) {}
   ~Seat() = default;
   Runnable* again_ = nullptr;
+
+ private:
+  const uint32_t number_;
 };
 
 // What the pool runs. Never throws: an exception that reached TBB would cancel a
@@ -41,6 +48,17 @@ class Runnable {
 
  protected:
   ~Runnable() = default;
+};
+
+// Who is told of a seat that has nothing to run.
+class Idler {
+ public:
+  // After the last Runnable on the seat, before its item looks on or leaves; more often
+  // than that too. What was put off until then is done now.
+  virtual void OnIdle(Seat& seat) noexcept = 0;
+
+ protected:
+  ~Idler() = default;
 };
 
 // Pool
@@ -76,6 +94,9 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
+  // REQUIRES: nothing was submitted yet. `idler` outlives the last call of Join.
+  void set_idler(Idler& idler) { idler_ = &idler; }
+
   void Submit(Runnable& runnable);
 
   // Submits the `count` elements of [first, ...), each a Runnable*.
@@ -102,6 +123,7 @@ class Pool {
   [[nodiscard]] static bool OnWorkerOf(const Pool* pool);
 
   [[nodiscard]] size_t workers() const { return workers_; }
+  [[nodiscard]] size_t seats() const { return SeatsFor(workers_); }
 
  private:
   // An input iterator, as far as the ready queue needs one.
@@ -126,13 +148,15 @@ class Pool {
   void StartItem();
   void Start(uint32_t seat);
   void Drain(uint32_t seat);
-  [[nodiscard]] Runnable* Again(TbbSeat& seat, bool others_wait);
-  [[nodiscard]] Runnable* Next(TbbSeat& seat, uint32_t index);
+  [[nodiscard]] Runnable* Again(TbbSeat& seat, bool anywhere);
+  [[nodiscard]] Runnable* Next(TbbSeat& seat);
+  [[nodiscard]] Runnable* TakeAll(TbbSeat& seat, size_t rights);
   [[nodiscard]] bool StayAwake() const;
 
   const size_t workers_;
   ReadyQueue<Runnable*> ready_;
-  WorkCount count_;
+  WorkCount<Runnable*> count_;
+  Idler* idler_ = nullptr;
   EventCount idle_;
   IndexStack free_seats_;
   std::unique_ptr<Tbb> tbb_;

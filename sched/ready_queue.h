@@ -63,6 +63,17 @@ class ReadyQueue {
     return value;
   }
 
+  // The same for `count` elements.
+  void Take(Cursor& cursor, T* to, size_t count) {
+    while (true) {
+      const size_t taken = queue_.try_dequeue_bulk(cursor.token_, to, count);
+      if (taken == count) return;
+      if (taken == 0) std::this_thread::yield();
+      to += taken;
+      count -= taken;
+    }
+  }
+
   // For threads without a cursor: whoever finds the shared one free uses it, the others
   // take what they find; so nothing waits for ever.
   [[nodiscard]] T Take() {

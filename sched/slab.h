@@ -58,6 +58,29 @@ class Slab {
 
   void Free(uint32_t index) { free_.Push(index, Link()); }
 
+  // Slots that one thread gives back together, so that those who do are seldom in each
+  // other's way: at most kTogether are kept from others meanwhile.
+  static constexpr uint32_t kTogether = 32;
+  struct Returned {
+    uint32_t first = 0;
+    uint32_t last = 0;
+    uint32_t count = 0;
+  };
+  void FreeLater(uint32_t index, Returned& returned) {
+    if (returned.count == 0) {
+      returned.last = index;
+    } else {
+      IndexStack::LinkTo(index, returned.first, Link());
+    }
+    returned.first = index;
+    if (++returned.count == kTogether) FreeNow(returned);
+  }
+  void FreeNow(Returned& returned) {
+    if (returned.count == 0) return;
+    free_.PushChain(returned.first, returned.last, Link());
+    returned.count = 0;
+  }
+
   // REQUIRES: `index` was returned by Allocate, now or earlier.
   [[nodiscard]] T& At(uint32_t index) const {
     return chunks_[index / kChunk].load(std::memory_order_acquire)->items[index % kChunk];

@@ -7,15 +7,16 @@
 #include <memory>
 
 #include "sched/atomic.h"
+#include "sched/shelf.h"
 
 namespace taskvisor::internal {
 
-// WorkCount
+// WorkCount<T>
 //
 // Who may take how many elements of a pool's ready queue, and how many work items drain them.
 //
-//   pushed ── Announce ──▶ pending ── Claim ──▶ credit of a seat ── Claim ──▶ taken
-//                                                  └── Claim of a seat with nothing to do
+//   pushed ── Announce ──▶ pending ── Claim ──▶ rights ── the queue's Take ──▶ taken
+//                                                 └── Keep: on the seat's shelf ── Claim ──▶ taken
 //
 //   item:  promised ── Started ──▶ draining ── TryLeave ──▶ out
 //             └─ TryCallOff
@@ -31,23 +32,25 @@ namespace taskvisor::internal {
 // otherwise leave the pool short of an item, or without any. The price is that threads which
 // submit at once may start a few items too many; these find nothing to do.
 //
-// The word is what all pushers and all items contend for. So while all items drain, one of
-// them claims several elements at once, as credits of its seat, and takes them one by one
-// from a line of its own. A credit is a right to take, not an element: the queue stays the
-// one order. Nothing is stranded behind a long body: whoever finds nothing pending uses up
-// the credits of others before it leaves.
+// The word, and the queue's own counters, are what all pushers and all items contend for. So
+// while all items drain, one of them claims several elements at once, takes them from the
+// queue in one go, and keeps them on the shelf of its seat, from where it takes them one by
+// one. Nothing is stranded behind a long body: whoever finds nothing pending clears the
+// shelves of others before it leaves.
 //
-// seq_cst, in one pair: Claim adds credits and then reads `draining`; TryLeave lowers it and
-// then reads the credits. With acquire and release both could read the old value, and
-// credits would stay behind a body that runs for an hour, with no item awake to use them.
+// seq_cst, in one pair: Keep puts elements on a shelf and then reads `draining`; TryLeave
+// lowers it and then looks at the shelves. With acquire and release both could read the old
+// value, and elements would stay behind a body that runs for an hour, with no item awake to
+// take them.
 //
 // Progress: all calls are lock-free.
+template <class T>
 class WorkCount {
  public:
   static constexpr size_t kMaxWorkers = 0x4000;
 
   explicit WorkCount(size_t workers, size_t seats)
-      : workers_(workers), seats_(seats), credits_(std::make_unique<Credits[]>(seats)) {}
+      : workers_(workers), seats_(seats), shelves_(std::make_unique<Shelf<T>[]>(seats)) {}
 
   // `count` elements were pushed. The result: so many starts are promised by the caller,
   // who keeps or calls off each.
@@ -80,36 +83,62 @@ class WorkCount {
     return word_.fetch_add(1 - kStartingOne, std::memory_order_acq_rel) + 1 - kStartingOne == kNone;
   }
 
+  // What Claim gave: an element, or so many rights to take one from the queue, or nothing.
   struct Claimed {
-    bool got;     // the caller owns one element: it takes it from the queue
-    bool starts;  // and promises a start, as by Announce
+    T element;        // if there are no rights
+    uint64_t rights;  // at most kMostClaims; of several, all but one element go to Keep
+    [[nodiscard]] bool nothing() const { return rights == 0 && element == T{}; }
   };
+  static constexpr size_t kMostClaims = Shelf<T>::kItems + 1;
+
   // The item on `seat`.
   [[nodiscard]] Claimed Claim(size_t seat) {
-    if (Use(credits_[seat].count)) return {true, false};
-    uint64_t claims = 0;
-    const auto claimed = UpdateIf(
+    Claimed claimed{};
+    if (shelves_[seat].TakeElement(claimed.element)) return claimed;
+    claimed.rights = shelves_[seat].TakeRights(kMostClaims);
+    if (claimed.rights > 0) return claimed;
+    uint64_t share = 0;
+    const auto update = UpdateIf(
         word_, [](uint64_t w) { return w >= kPendingOne; },
         [&](uint64_t w) {
-          claims = Missing(w) > 0 ? 1 : ShareOf(w / kPendingOne);
-          return w - claims * kPendingOne;
+          share = Missing(w) > 0 ? 1 : ShareOf(w / kPendingOne);
+          return w - share * kPendingOne;
         });
-    if (claimed) return {true, claims > 1 && Keep(seat, claims - 1)};
-    for (size_t other = 0; other < seats_; ++other) {
-      if (Use(credits_[other].count)) return {true, false};
+    if (!update) return FromOthers(seat);
+    claimed.rights = share;
+    return claimed;
+  }
+
+  // Puts on the seat's shelf what was claimed for later. True: not all items drain, one may
+  // have left meanwhile; the caller has promised a start.
+  [[nodiscard]] bool Keep(size_t seat, const T* elements, size_t count) {
+    shelves_[seat].Fill(elements, count);
+    return PromiseIfMissing();
+  }
+
+  // Takes an element that waits before one that the caller has pushed and not announced:
+  // from the seat's shelf, or `anywhere`. Then the pushed one counts, and `starts` is as in
+  // Keep. False: neither; the caller takes one from the queue for the one that it pushed.
+  [[nodiscard]] bool Exchange(size_t seat, bool anywhere, T& element, bool& starts) {
+    bool taken = shelves_[seat].TakeElement(element);
+    // Not a right of theirs: that leads to the queue too.
+    for (size_t other = 0; anywhere && !taken && other < seats_; ++other) {
+      taken = shelves_[other].TakeElement(element);
     }
-    return {false, false};
+    if (!taken) return false;
+    shelves_[seat].AddRight();
+    starts = PromiseIfMissing();
+    return true;
   }
 
   // Elements wait that the item on `seat` would take next.
   [[nodiscard]] bool Waiting(size_t seat) const {
-    return word_.load(std::memory_order_acquire) >= kPendingOne ||
-           credits_[seat].count.load(std::memory_order_relaxed) > 0;
+    return word_.load(std::memory_order_acquire) >= kPendingOne || !shelves_[seat].empty();
   }
 
   // Something may be there to claim: a hint, without a change.
   [[nodiscard]] bool MayClaim() const {
-    return word_.load(std::memory_order_acquire) >= kPendingOne || AnyCredit();
+    return word_.load(std::memory_order_acquire) >= kPendingOne || AnythingKept();
   }
 
   // An item that found nothing. False: something came, and it goes on.
@@ -119,7 +148,7 @@ class WorkCount {
       if (seen >= kPendingOne) return false;
     } while (!word_.compare_exchange_weak(seen, seen - 1, std::memory_order_seq_cst,
                                           std::memory_order_acquire));
-    if (!AnyCredit()) return true;
+    if (!AnythingKept()) return true;
     // Somebody claimed for later, and may not have seen us leave. Back, unless others
     // drain in our place: they look too.
     return !UpdateIf(
@@ -136,10 +165,6 @@ class WorkCount {
   }
 
  private:
-  struct alignas(kCacheLine) Credits {
-    Atomic<uint64_t> count{0};
-  };
-
   static constexpr uint64_t kDrainingMask = 0xffff;
   static constexpr uint64_t kNone = 0x4000;
   static constexpr uint64_t kClosed = uint64_t{1} << 16;
@@ -147,7 +172,6 @@ class WorkCount {
   static constexpr uint64_t kStartingOne = uint64_t{1} << kStartingShift;
   static constexpr uint64_t kStartingMask = 0xffff;
   static constexpr uint64_t kPendingOne = uint64_t{1} << 33;
-  static constexpr uint64_t kMostClaims = 32;
 
   // Items that could be draining and are not.
   [[nodiscard]] uint64_t Missing(uint64_t w) const {
@@ -158,14 +182,17 @@ class WorkCount {
   [[nodiscard]] uint64_t ShareOf(uint64_t pending) const {
     return std::clamp<uint64_t>(pending / (2 * workers_), 1, kMostClaims);
   }
-  static bool Use(Atomic<uint64_t>& credits) {
-    return UpdateIf(
-               credits, [](uint64_t c) { return c > 0; }, [](uint64_t c) { return c - 1; })
-        .done;
+  // An element of another seat's shelf, or one right.
+  [[nodiscard]] Claimed FromOthers(size_t seat) {
+    Claimed claimed{};
+    for (size_t i = 1; i < seats_; ++i) {
+      Shelf<T>& shelf = shelves_[(seat + i) % seats_];
+      if (shelf.TakeElement(claimed.element)) return claimed;
+      if ((claimed.rights = shelf.TakeRights(1)) > 0) return claimed;
+    }
+    return claimed;
   }
-  // True: not all items drain, one may have left meanwhile; the caller has promised a start.
-  [[nodiscard]] bool Keep(size_t seat, uint64_t claims) {
-    credits_[seat].count.fetch_add(claims, std::memory_order_seq_cst);
+  [[nodiscard]] bool PromiseIfMissing() {
     if (Missing(word_.load(std::memory_order_seq_cst)) == 0) return false;
     return UpdateIf(
                word_,
@@ -175,16 +202,14 @@ class WorkCount {
                [](uint64_t w) { return w + kStartingOne; })
         .done;
   }
-  [[nodiscard]] bool AnyCredit() const {
-    for (size_t seat = 0; seat < seats_; ++seat) {
-      if (credits_[seat].count.load(std::memory_order_seq_cst) > 0) return true;
-    }
-    return false;
+  [[nodiscard]] bool AnythingKept() const {
+    return std::any_of(&shelves_[0], &shelves_[seats_],
+                       [](const Shelf<T>& shelf) { return !shelf.empty(); });
   }
 
   const size_t workers_;
   const size_t seats_;
-  const std::unique_ptr<Credits[]> credits_;
+  const std::unique_ptr<Shelf<T>[]> shelves_;
   alignas(kCacheLine) Atomic<uint64_t> word_{kNone};
 };
 

@@ -93,14 +93,14 @@ void Actor::Submit(std::span<const TaskId> ids) {
 void Actor::Run(Entry& entry, Seat& seat) noexcept {
   const auto taken = entry.state.TryTake();
   if (!taken) return;
-  if (Snapshot{taken.seen}.has_permit() || AcquireOrPark(entry)) RunBody(entry, seat);
+  if (Snapshot{taken.seen}.has_permit() || AcquireOrPark(entry, seat)) RunBody(entry, seat);
 }
 
-bool Actor::AcquireOrPark(Entry& entry) {
+bool Actor::AcquireOrPark(Entry& entry, Seat& seat) {
   if (!permits_.has_value() || permits_->TryAcquire()) return true;
   const Ticket ticket{entry.slot, entry.state.Load().epoch()};
   if (!entry.state.TryPark()) {
-    FinishUnstarted(entry, /*permit=*/false);
+    FinishUnstarted(entry, seat, /*permit=*/false);
   } else {
     OfferPermit(permits_->Park(ticket));
   }
@@ -118,15 +118,15 @@ void Actor::OfferPermit(std::optional<Ticket> ticket) {
   }
 }
 
-void Actor::FinishUnstarted(Entry& entry, bool permit) {
+void Actor::FinishUnstarted(Entry& entry, Seat& seat, bool permit) {
   static_cast<void>(entry.state.TryFinish(/*stopped=*/true));
   if (permit) ReleasePermit();
-  registry_.Finish(entry, TaskOutcome(OutcomeKind::kCancelled), clock_.Now());
+  registry_.Finish(entry, TaskOutcome(OutcomeKind::kCancelled), clock_.Now(), &seat);
 }
 
 void Actor::RunBody(Entry& entry, Seat& seat) {
   const Snapshot seen = entry.state.Load();
-  if (seen.stopped()) return FinishUnstarted(entry, /*permit=*/true);
+  if (seen.stopped()) return FinishUnstarted(entry, seat, /*permit=*/true);
 
   Attempt attempt{};
   attempt.number = entry.attempts.load(std::memory_order_relaxed) + 1;
@@ -197,7 +197,7 @@ StopResult Actor::Stop(Entry& entry, Snapshot seen, CancelCause cause) {
   const auto stop = entry.state.RequestStop(seen, static_cast<uint8_t>(cause));
   if (stop.result == StopResult::kTaken) {
     if (stop.before.has_permit()) ReleasePermit();
-    registry_.Finish(entry, TaskOutcome(OutcomeKind::kCancelled), clock_.Now());
+    registry_.Finish(entry, TaskOutcome(OutcomeKind::kCancelled), clock_.Now(), nullptr);
   } else if (stop.result == StopResult::kPinned) {
     // The first to stop a running attempt is alone with its timer until Unpin.
     if (cause != CancelCause::kShutdown) {
@@ -222,7 +222,7 @@ StopResult Actor::StopById(TaskId id, CancelCause cause) {
 void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult result) {
   if (attempt.last.abandoned()) {  // its outcome is out: only the slot is left to give back
     static_cast<void>(entry.state.TryFinish(/*stopped=*/true));
-    return registry_.Finish(entry, TaskOutcome(), attempt.end);
+    return registry_.Finish(entry, TaskOutcome(), attempt.end, &seat);
   }
   const AttemptEnd end = Judge(entry, attempt, result);
   const EventName name(entry);
@@ -238,7 +238,8 @@ void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResul
     });
     while (!entry.state.TryFinish(entry.state.Load().stopped())) {
     }
-    registry_.Finish(entry, TaskOutcome(OutcomeKind::kPanicked, "actor failed"), attempt.end);
+    registry_.Finish(entry, TaskOutcome(OutcomeKind::kPanicked, "actor failed"), attempt.end,
+                     &seat);
   }
 }
 
@@ -286,7 +287,7 @@ void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd 
     if (decision.next == Decision::Next::kFinish) {
       TaskOutcome outcome = OutcomeOf(entry, decision, result);
       if (!entry.state.TryFinish(stopped)) continue;
-      return registry_.Finish(entry, std::move(outcome), attempt.end, told.Take());
+      return registry_.Finish(entry, std::move(outcome), attempt.end, &seat, told.Take());
     }
     if (TryWait(entry, seat, attempt.end, *delay)) return;
   }

@@ -82,10 +82,10 @@ class Actor {
     }
   };
 
-  [[nodiscard]] bool AcquireOrPark(Entry& entry);
+  [[nodiscard]] bool AcquireOrPark(Entry& entry, Seat& seat);
   void ReleasePermit();
   void OfferPermit(std::optional<Ticket> ticket);
-  void FinishUnstarted(Entry& entry, bool permit);
+  void FinishUnstarted(Entry& entry, Seat& seat, bool permit);
   void RunBody(Entry& entry, Seat& seat);
   void TimeOut(Entry& entry, uint64_t epoch);
 

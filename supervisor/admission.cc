@@ -170,7 +170,8 @@ void Admission::Commit(std::span<const TaskId> ids) {
       Entry& entry = registry_.At(id.slot());
       // A remover was faster than we: it asked us to finish it.
       if (!entry.state.Commit().stopped()) continue;
-      registry_.Finish(entry, TaskOutcome(OutcomeKind::kCancelled), config_.clock->Now());
+      registry_.Finish(entry, TaskOutcome(OutcomeKind::kCancelled), config_.clock->Now(),
+                       /*seat=*/nullptr);
     }
     // By now each may run, have ended, and be another task: only submitted, which is
     // harmless for a slot that is not queued any more.

@@ -71,6 +71,11 @@ TaskPhase PhaseOf(Snapshot s) {
   }
 }
 
+// Some are kept by seats, to be given back together.
+uint32_t SlotsFor(size_t max_tasks, size_t seats) {
+  return static_cast<uint32_t>(max_tasks + kSpareSlots + seats * Slab<Entry>::kTogether);
+}
+
 // Yields only while more threads than there are spare slots stand between leaving the gate
 // and freeing a slot.
 template <class T>
@@ -82,12 +87,14 @@ uint32_t AllocateIn(Slab<T>& slab) {
 
 }  // namespace
 
-Registry::Registry(const SupervisorConfig& config, Publisher& publisher, Actor& actor)
+Registry::Registry(const SupervisorConfig& config, size_t seats, Publisher& publisher, Actor& actor)
     : publisher_(publisher),
       actor_(actor),
-      gate_(config.max_tasks),
-      slab_(static_cast<uint32_t>(config.max_tasks) + kSpareSlots),
-      name_slab_(static_cast<uint32_t>(config.max_tasks) + kSpareSlots),
+      seats_(seats),
+      ended_(std::make_unique<Ended[]>(seats)),
+      gate_(config.max_tasks, seats),
+      slab_(SlotsFor(config.max_tasks, seats)),
+      name_slab_(SlotsFor(config.max_tasks, seats)),
       names_(config.max_tasks, &LinkOf, &name_slab_) {}
 
 Entry& Registry::Reserve() {
@@ -111,7 +118,7 @@ bool Registry::ClaimName(Entry& entry, std::string_view name) {
   entry.named = true;
   entry.name_place.store(place + 1, std::memory_order_release);
   if (names_.Insert(place, name)) return true;
-  FreeName(TakeName(entry));
+  FreeName(TakeName(entry), nullptr);
   return false;
 }
 
@@ -119,7 +126,7 @@ void Registry::Withdraw(Entry& entry) {
   if (entry.named) names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
   entry.state.Withdraw();
   entry.cell = {};
-  Release(entry);
+  Release(entry, nullptr);
 }
 
 Registry::Found Registry::Lookup(TaskId id) const {
@@ -150,7 +157,8 @@ Registry::Found Registry::Lookup(std::string_view name) const {
   }
 }
 
-void Registry::Finish(Entry& entry, TaskOutcome outcome, TimePoint now, const EventDraft* before) {
+void Registry::Finish(Entry& entry, TaskOutcome outcome, TimePoint now, const Seat* seat,
+                      const EventDraft* before) {
   const bool abandoned = entry.state.Load().abandoned();
   outcome.set_attempts(entry.attempts.load(std::memory_order_relaxed));
   if (entry.named) names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
@@ -162,7 +170,14 @@ void Registry::Finish(Entry& entry, TaskOutcome outcome, TimePoint now, const Ev
   if (const CellRef cell = std::move(entry.cell); cell != nullptr) {
     abandoned ? cell->MarkDrained() : cell->Set(std::move(outcome), /*drained=*/true);
   }
-  Release(entry);
+  Release(entry, seat);
+}
+
+void Registry::OnIdle(Seat& seat) noexcept {
+  Ended& ended = ended_[seat.number()];
+  slab_.FreeNow(ended.entries);
+  name_slab_.FreeNow(ended.names);
+  gate_.TellIfEmpty();
 }
 
 std::optional<StuckTask> Registry::Abandon(Entry& entry, Snapshot seen, TimePoint now, bool force) {
@@ -198,13 +213,13 @@ std::optional<uint32_t> Registry::TakeName(Entry& entry) {
   return entry.name_place.exchange(0, std::memory_order_acq_rel) - 1;
 }
 
-void Registry::FreeName(std::optional<uint32_t> place) {
+void Registry::FreeName(std::optional<uint32_t> place, Ended* ended) {
   if (!place.has_value()) return;
   name_slab_.At(*place).name.Set({});
-  name_slab_.Free(*place);
+  ended != nullptr ? name_slab_.FreeLater(*place, ended->names) : name_slab_.Free(*place);
 }
 
-void Registry::Release(Entry& entry) {
+void Registry::Release(Entry& entry, const Seat* seat) {
   const uint32_t slot = entry.slot;
   entry.failures = 0;
   entry.draws = 0;
@@ -215,10 +230,11 @@ void Registry::Release(Entry& entry) {
   // room, so the gate comes first; the slabs have slots to spare for that moment.
   const std::optional<uint32_t> place = TakeName(entry);
   entry.id.store(0, std::memory_order_release);
-  gate_.Leave(1);
+  seat != nullptr ? gate_.LeaveAt(1 + seat->number()) : gate_.Leave(1);
   const Snapshot before = entry.state.Release();
-  FreeName(place);
-  slab_.Free(slot);
+  Ended* const ended = seat != nullptr ? &ended_[seat->number()] : nullptr;
+  FreeName(place, ended);
+  ended != nullptr ? slab_.FreeLater(slot, ended->entries) : slab_.Free(slot);
   if (before.joined()) GoneOf(slot).Notify();
 }
 

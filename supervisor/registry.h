@@ -2,12 +2,15 @@
 #define TASKVISOR_SUPERVISOR_REGISTRY_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include "sched/event_count.h"
+#include "sched/pool.h"
 #include "sched/slab.h"
 #include "supervisor/entry.h"
 #include "supervisor/lifecycle.h"
@@ -29,9 +32,10 @@ namespace taskvisor::internal {
 // Progress: Reserve, ClaimName, Lookup, Finish are lock-free (malloc when the slab or a
 // long name needs new memory). Nothing here waits for an event or a worker, except the
 // two Await calls, which say so.
-class Registry {
+class Registry : public Idler {
  public:
-  Registry(const SupervisorConfig& config, Publisher& publisher, Actor& actor);
+  // seats: of the pool whose idler this is.
+  Registry(const SupervisorConfig& config, size_t seats, Publisher& publisher, Actor& actor);
 
   [[nodiscard]] Lifecycle& gate() { return gate_; }
 
@@ -56,8 +60,13 @@ class Registry {
   // The end of a task. Only the thread that moved the entry to kFinishing. In order:
   // name free, body destroyed, end event and TaskRemoved, outcome, slot back, who waits
   // for it told. `before` is published first, in the same run. An entry that was
-  // abandoned has had its end event and its outcome.
-  void Finish(Entry& entry, TaskOutcome outcome, TimePoint now, const EventDraft* before = nullptr);
+  // abandoned has had its end event and its outcome. `seat`: where the caller was run by the
+  // pool, as the last thing that it does there; null elsewhere.
+  void Finish(Entry& entry, TaskOutcome outcome, TimePoint now, const Seat* seat,
+              const EventDraft* before = nullptr);
+
+  // What a seat's Finishes have put off.
+  void OnIdle(Seat& seat) noexcept override;
 
   // Gives an entry whose body still runs the outcome Stuck, once, if `seen`'s attempt is
   // still the one that runs; the record if this call did. Refused while somebody else
@@ -88,6 +97,12 @@ class Registry {
  private:
   static constexpr size_t kGoneShards = 64;
 
+  // What the tasks that ended on a seat have left behind.
+  struct alignas(kCacheLine) Ended {
+    Slab<Entry>::Returned entries;
+    Slab<NameLink>::Returned names;
+  };
+
   // A consistent copy of what `read` reads of the entry, if it holds a task.
   template <class Read>
   [[nodiscard]] static bool ReadTask(const Entry& entry, Read read) {
@@ -102,14 +117,16 @@ class Registry {
   // No outcome: the end event was published when the task was given up.
   void PublishLast(const Entry& entry, const TaskOutcome* outcome, TimePoint now,
                    const EventDraft* before);
-  void Release(Entry& entry);
+  void Release(Entry& entry, const Seat* seat);
   // Parts the entry from its name's place, if it has one.
   [[nodiscard]] static std::optional<uint32_t> TakeName(Entry& entry);
-  void FreeName(std::optional<uint32_t> place);
+  void FreeName(std::optional<uint32_t> place, Ended* ended);
   EventCount& GoneOf(uint32_t slot) { return gone_[slot % kGoneShards]; }
 
   Publisher& publisher_;
   Actor& actor_;
+  const size_t seats_;
+  const std::unique_ptr<Ended[]> ended_;
   Lifecycle gate_;
   Slab<Entry> slab_;
   Slab<NameLink> name_slab_;

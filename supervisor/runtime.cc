@@ -29,11 +29,12 @@ Runtime::Runtime(SupervisorConfig config, Hooks hooks)
                      return found.entry != nullptr && !found.seen.Is(Phase::kFinishing);
                    }),
       publisher_(subscribers_.bus(), *config_.clock),
-      registry_(config_, publisher_, actor_),
+      registry_(config_, pool_.seats(), publisher_, actor_),
       actor_(config_, pool_, timers_, publisher_, registry_),
       admission_(config_, registry_, actor_, publisher_, pool_),
       shutdown_(*this) {
   config_.subscribers.clear();
+  pool_.set_idler(registry_);
 }
 
 Runtime::~Runtime() = default;

@@ -1,9 +1,13 @@
-// Model of sched/work_count.h: see tests/support/model.h. The ready queue is a number: what
-// is announced is in it, what is claimed and taken leaves it.
+// Model of sched/work_count.h and its shelves: see tests/support/model.h. The ready queue is a
+// list of numbers, from 1: what is announced is in it, what is taken by a right leaves it.
 
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <set>
+#include <vector>
 
 #include "sched/work_count.h"
 #include "tests/support/model.h"
@@ -22,7 +26,7 @@ struct Scene {
   explicit Scene(Model& m) : model(m) {}
 
   void Submit(uint64_t count) {
-    queued += count;
+    for (uint64_t i = 0; i < count; ++i) queue.push_back(++pushed);
     for (uint64_t starts = work.Announce(count); starts > 0; --starts) StartItem();
   }
   // TBB: an item waits until a thread of the arena comes for it.
@@ -44,19 +48,42 @@ struct Scene {
   }
   void Drain(size_t seat) {
     while (true) {
-      const WorkCount::Claimed claimed = work.Claim(seat);
-      if (claimed.starts) StartItem();
-      if (!claimed.got) {
+      const auto claimed = work.Claim(seat);
+      if (claimed.nothing()) {
         if (work.TryLeave()) return;
         continue;
       }
-      ASSERT_GT(queued, 0u) << "claimed an element that is not in the queue";
-      --queued;
-      Run();
+      Run(claimed.rights == 0 ? claimed.element : TakeAll(seat, claimed.rights));
+      while (again_left > 0 && model.random().Below(2) == 0) RunAgain(seat);
     }
   }
+  uint64_t Pop() {
+    EXPECT_FALSE(queue.empty()) << "a right to an element that is not in the queue";
+    if (queue.empty()) return 0;
+    const uint64_t element = queue.front();
+    queue.pop_front();
+    return element;
+  }
+  uint64_t TakeAll(size_t seat, uint64_t rights) {
+    std::vector<uint64_t> taken;
+    for (uint64_t i = 0; i < rights; ++i) taken.push_back(Pop());
+    if (rights > 1 && work.Keep(seat, &taken[1], taken.size() - 1)) StartItem();
+    return taken[0];
+  }
+  // What ran asks to run again: behind what waits, if anything does.
+  void RunAgain(size_t seat) {
+    --again_left;
+    ++total;
+    queue.push_back(++pushed);
+    uint64_t element = 0;
+    bool starts = false;
+    if (!work.Exchange(seat, model.random().Below(2) == 0, element, starts)) element = Pop();
+    if (starts) StartItem();
+    Run(element);
+  }
   // One body does not end before all others have run: it must strand none.
-  void Run() {
+  void Run(uint64_t element) {
+    EXPECT_TRUE(ran.insert(element).second) << "run twice";
     const bool long_one = !begun_long && model.random().Below(4) == 0;
     begun_long = begun_long || long_one;
     while (long_one && done + 1 < total) Model::Step();
@@ -64,9 +91,12 @@ struct Scene {
   }
 
   Model& model;
-  WorkCount work{kWorkers, kSeats};
+  WorkCount<uint64_t> work{kWorkers, kSeats};
+  std::deque<uint64_t> queue;
+  std::set<uint64_t> ran;
+  uint64_t pushed = 0;
   uint64_t total = 0;
-  uint64_t queued = 0;
+  int again_left = 0;
   uint64_t done = 0;
   size_t started = 0;
   bool stops_in_start = false;
@@ -74,11 +104,12 @@ struct Scene {
   bool begun_long = false;
 };
 
-// If a credit stayed behind the long body with nobody awake, nothing could go on.
+// If an element stayed behind the long body with nobody awake, nothing could go on.
 TEST(WorkCountModel, EachElementRunsOnceAndNoneIsStrandedBehindALongBody) {
   Explore(20'000, [](Model& model) {
     Scene scene(model);
     scene.total = 14;
+    scene.again_left = 3;
     model.Spawn("adder", [&] {
       scene.Submit(9);
       scene.Submit(1);
@@ -94,7 +125,7 @@ TEST(WorkCountModel, EachElementRunsOnceAndNoneIsStrandedBehindALongBody) {
     model.Spawn("worker 1", [&] { scene.Worker(1); });
     model.Run();
     EXPECT_EQ(scene.done, scene.total);
-    EXPECT_EQ(scene.queued, 0u);
+    EXPECT_TRUE(scene.queue.empty());
     EXPECT_FALSE(scene.work.MayClaim());
     EXPECT_TRUE(scene.work.TryClose());
     EXPECT_EQ(scene.work.Announce(1), 0u) << "closed";

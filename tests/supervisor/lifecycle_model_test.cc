@@ -16,10 +16,11 @@ using testing::Model;
 TEST(LifecycleModel, WhoWaitsForRoomOrEmptinessIsWoken) {
   Explore(30'000, [](Model& model) {
     const int max = 1 + static_cast<int>(model.random().Below(2));
-    Lifecycle gate(static_cast<uint64_t>(max));
+    Lifecycle gate(static_cast<uint64_t>(max), /*places=*/2);
     int inside = 0;
     bool closed = false;
-    const auto add = [&] {
+    // Two of them leave as workers do, at a place of their own, and tell of it when they rest.
+    const auto add = [&](size_t place) {
       for (int round = 0; round < 2; ++round) {
         Lifecycle::Entered entered = Lifecycle::Entered::kFull;
         while ((entered = gate.Enter(1)) == Lifecycle::Entered::kFull) {
@@ -28,18 +29,20 @@ TEST(LifecycleModel, WhoWaitsForRoomOrEmptinessIsWoken) {
             return gate.closed() || gate.HasRoom(1);
           });
         }
-        if (entered == Lifecycle::Entered::kClosed) return;
+        if (entered == Lifecycle::Entered::kClosed) break;
         EXPECT_LE(++inside, max);
         Model::Step();
         --inside;
-        gate.Leave(1);
+        place == Lifecycle::kOutside ? gate.Leave(1) : gate.LeaveAt(place);
       }
+      if (place != Lifecycle::kOutside) gate.TellIfEmpty();
     };
     Atomic<int> adding{3};
     EventCount added;
-    for (const char* name : {"adder 1", "adder 2", "adder 3"}) {
-      model.Spawn(name, [&] {
-        add();
+    const char* const names[] = {"adder 1", "adder 2", "adder 3"};
+    for (size_t place = 0; place < 3; ++place) {
+      model.Spawn(names[place], [&, place] {
+        add(place);
         adding.fetch_sub(1);
         added.Notify();
       });
