@@ -74,6 +74,7 @@ void Producers(benchmark::internal::Benchmark* row) {
 }
 
 BENCHMARK(Publish<FetchAdd>)->Name("publish/fetch_add")->Apply(Producers);
+BENCHMARK(Publish<TicketAndStamp>)->Name("publish/ticket_and_stamp")->Apply(Producers);
 BENCHMARK(Publish<LineCopy>)->Name("publish/copy_64_bytes")->Apply(OneProducer);
 BENCHMARK(Publish<IdleRing>)->Name("publish/ring")->Apply(Producers);
 BENCHMARK(Publish<IdleRingRuns>)->Name("publish/ring_run_of_3")->Apply(Producers);

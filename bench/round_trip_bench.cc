@@ -4,16 +4,25 @@
 //   round_trip/<who>_at_once  the next one follows at once
 // who: `watched` is AddAndWatch + Wait. The baselines enqueue into a TBB arena and wait for a
 // flag: `enqueue_park` parks at once (the same futex as a waiter's), `enqueue_look` looks at
-// the flag for some microseconds before. Bars take the better one.
+// the flag before, as often as Wait does and like it yielding its core between two looks. To
+// look without yielding, for as long, is no match for either: the worker is often woken on the
+// very core that its waiter then keeps. Bars take the better one. For information,
+// `enqueue_wide`: into an arena all of whose slots are for workers, with as many threads for it,
+// as the pool needs them to run on every core for outside threads. TBB wakes them all for one.
 
 #include <benchmark/benchmark.h>
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/info.h>
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "bench/running_supervisor.h"
@@ -24,6 +33,7 @@ namespace taskvisor::bench {
 namespace {
 
 constexpr std::chrono::microseconds kPause{500};
+constexpr int kLooksOfAWaiter = 32;  // of TaskWaiter::Wait, before it parks
 
 class Watched {
  public:
@@ -41,7 +51,7 @@ class Watched {
   const RunningSupervisor supervisor_;
 };
 
-template <int kLookUs>
+template <int kLooks, bool kWide = false>
 class Enqueue {
  public:
   bool Trip() {
@@ -52,9 +62,7 @@ class Enqueue {
       changed_.Notify();
     }));
     const auto done = [this] { return done_.load(std::memory_order_acquire); };
-    const int64_t until = NowNs() + kLookUs * 1000;
-    while (kLookUs > 0 && !done() && NowNs() < until) {
-    }
+    for (int look = 0; look < kLooks && !done(); ++look) std::this_thread::yield();
     internal::Await(changed_, done);
     return true;
   }
@@ -63,9 +71,17 @@ class Enqueue {
   }
 
  private:
+  static std::optional<tbb::global_control> Threads() {
+    if (!kWide) return std::nullopt;
+    return std::optional<tbb::global_control>(
+        std::in_place, tbb::global_control::max_allowed_parallelism,
+        static_cast<size_t>(2 * tbb::info::default_concurrency()));
+  }
+
   std::atomic<bool> done_{false};
   internal::EventCount changed_;
-  tbb::task_arena arena_;
+  const std::optional<tbb::global_control> threads_ = Threads();
+  tbb::task_arena arena_{tbb::task_arena::automatic, kWide ? 0u : 1u};
   tbb::task_group group_;
 };
 
@@ -97,10 +113,15 @@ void AtOnce(benchmark::internal::Benchmark* row) { row->Iterations(Capped(5000))
 
 BENCHMARK(RoundTrip<Watched, true>)->Name("round_trip/watched_idle")->Apply(Idle);
 BENCHMARK(RoundTrip<Enqueue<0>, true>)->Name("round_trip/enqueue_park_idle")->Apply(Idle);
-BENCHMARK(RoundTrip<Enqueue<20>, true>)->Name("round_trip/enqueue_look_idle")->Apply(Idle);
+BENCHMARK(RoundTrip<Enqueue<kLooksOfAWaiter>, true>)
+    ->Name("round_trip/enqueue_look_idle")
+    ->Apply(Idle);
+BENCHMARK(RoundTrip<Enqueue<0, true>, true>)->Name("round_trip/enqueue_wide_idle")->Apply(Idle);
 BENCHMARK(RoundTrip<Watched, false>)->Name("round_trip/watched_at_once")->Apply(AtOnce);
 BENCHMARK(RoundTrip<Enqueue<0>, false>)->Name("round_trip/enqueue_park_at_once")->Apply(AtOnce);
-BENCHMARK(RoundTrip<Enqueue<20>, false>)->Name("round_trip/enqueue_look_at_once")->Apply(AtOnce);
+BENCHMARK(RoundTrip<Enqueue<kLooksOfAWaiter>, false>)
+    ->Name("round_trip/enqueue_look_at_once")
+    ->Apply(AtOnce);
 
 }  // namespace
 }  // namespace taskvisor::bench

@@ -14,6 +14,7 @@
 
 #include "bus/baton.h"
 #include "bus/fan_out.h"
+#include "bus/late_wake.h"
 #include "bus/ring.h"
 #include "bus/ring_reader.h"
 #include "bus/slot.h"
@@ -66,14 +67,17 @@ class Bus {
   // fill(T&) writes a record without text in place. Any thread; never blocks.
   template <class Fill>
   void Publish(Fill fill) {
-    if (Ring<T>::OwesWakeUp(ring_.Publish(fill))) baton_->NotifyWaiter();
+    if (Ring<T>::OwesWakeUp(ring_.Publish(fill))) LateWake::Notify(*baton_);
   }
 
   // Several records with consecutive numbers, with text: see Ring::PublishRun.
   template <size_t kRun, class Fill>
   void PublishRun(const std::array<uint32_t, kRun>& text_sizes, Fill fill) {
-    if (Ring<T>::OwesWakeUp(ring_.PublishRun(text_sizes, fill))) baton_->NotifyWaiter();
+    if (Ring<T>::OwesWakeUp(ring_.PublishRun(text_sizes, fill))) LateWake::Notify(*baton_);
   }
+
+  // For a LateWake. REQUIRES: it ends before the bus does.
+  [[nodiscard]] Baton& baton() { return *baton_; }
 
   // From the hooks; false after the close.
   bool PublishReport(const Report<T>& report) { return fan_out_.PublishReport(report); }

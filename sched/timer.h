@@ -24,6 +24,10 @@ namespace taskvisor::internal {
 //   queued   in the inbox of the timer thread, which has yet to look at it
 //   sequence counts arms and cancels, so that a firing is judged by one CAS
 //
+// T1: the word of a timer that is neither armed nor queued is changed by its owner alone. The
+// timer thread, which may still have it in the wheel, changes only what it saw armed, by a CAS
+// that the sequence makes fail.
+//
 // An owner that tells a stale firing by its tag need not cancel: it arms again, or lets
 // the old arming fire for nothing. Arm writes the deadline, then the tag, then the word;
 // a firing reads the word, then the tag, then the deadline, and is judged by a CAS of the

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "sched/prefetch.h"
 #include "sched/timer_wheel.h"
 
 namespace taskvisor::internal {
@@ -40,9 +41,18 @@ void TimerQueue::Arm(Timer& timer, TimePoint deadline, uint64_t tag) {
   // TimerWheel::FireIfDue: who sees the new tag sees the new deadline.
   timer.deadline.store(at, std::memory_order_relaxed);
   timer.tag.store(tag, std::memory_order_release);
+  const auto armed = [](uint64_t w) {
+    return (w | Timer::kArmed | Timer::kQueued) + Timer::kSequence;
+  };
+  // acquire: pairs with the clearing of `queued`; the timer is then ours to push.
+  const uint64_t seen = timer.word.load(std::memory_order_acquire);
+  if ((seen & (Timer::kArmed | Timer::kQueued)) == 0) {
+    // T1: only the owner changes this word, so a store does. release: as UpdateIf's, below.
+    timer.word.store(armed(seen), std::memory_order_release);
+    return Push(timer, at);
+  }
   const auto update = UpdateIf(
-      timer.word, [](uint64_t) { return true; },
-      [](uint64_t w) { return (w | Timer::kArmed | Timer::kQueued) + Timer::kSequence; });
+      timer.word, [](uint64_t) { return true; }, armed);
   if ((update.seen & Timer::kQueued) == 0) {
     Push(timer, at);
   } else {
@@ -88,6 +98,7 @@ void TimerQueue::TakeInbox(TimerWheel& wheel) {
   while (timer != nullptr) {
     Timer& current = *timer;
     timer = current.inbox_next;  // ours until `queued` is cleared
+    if (timer != nullptr) PrefetchForWrite(timer);
     const uint64_t seen = current.word.fetch_and(~Timer::kQueued, std::memory_order_acq_rel);
     if ((seen & Timer::kArmed) != 0) wheel.Link(current);
   }

@@ -71,6 +71,10 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
   const auto is_named = [](const TaskSpec& spec) { return !spec.name().empty(); };
   const bool named = std::any_of(specs.begin(), specs.end(), is_named);
   const TimePoint now = config_.clock->Now();
+  // The worker of one task is told before the reader of its events. The events of many would
+  // fill the lane: their reader is to come at once.
+  std::optional<LateWake> late;
+  if (specs.size() == 1) late.emplace(publisher_.wakes());
   if (named) {
     for (size_t i = 0; i < specs.size(); ++i) ids[i] = Reserve(specs[i], now).Id();
     std::vector<bool> taken;

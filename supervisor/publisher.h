@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "bus/bus.h"
+#include "bus/late_wake.h"
 #include "supervisor/entry.h"
 #include "supervisor/event_record.h"
 #include "taskvisor/clock.h"
@@ -87,6 +88,8 @@ class Publisher {
   void EmitRun(const Drafts&... drafts) {
     PublishRun(bus_, drafts...);
   }
+  // For a LateWake around what is published here.
+  [[nodiscard]] Baton& wakes() { return bus_.baton(); }
   [[nodiscard]] WallTime WallAt(TimePoint now) const { return clock_.WallAt(now); }
 
  private:

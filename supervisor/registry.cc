@@ -163,9 +163,11 @@ void Registry::Finish(Entry& entry, TaskOutcome outcome, TimePoint now, const Se
   outcome.set_attempts(entry.attempts.load(std::memory_order_relaxed));
   if (entry.named) names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
   {
+    LateWake::PayNow();
     const NoWaiting here(this);  // user code: its destructor must not wait for this task
     entry.body = nullptr;
   }
+  const LateWake late(publisher_.wakes());  // who waits for the outcome is told first
   PublishLast(entry, abandoned ? nullptr : &outcome, now, before);
   if (const CellRef cell = std::move(entry.cell); cell != nullptr) {
     abandoned ? cell->MarkDrained() : cell->Set(std::move(outcome), /*drained=*/true);

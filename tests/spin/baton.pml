@@ -86,7 +86,7 @@ inline Drain() {
 
 active [PRODUCERS] proctype Producer() {
   byte n, p;
-  bit claim, slept, who;
+  bit claim, slept, owes, who;
   do
   :: n < PUBLISHES ->
      d_step {                                       /* the claim */
@@ -97,7 +97,12 @@ active [PRODUCERS] proctype Producer() {
      if
      :: slept ->
         d_step { slept = asleep; asleep = 0 };      /* word_.fetch_and(~asleep) */
-        if :: slept -> who = waiter; Notify(who) :: else fi  /* NotifyWaiter */
+        owes = owes || slept
+     :: else
+     fi;
+     if
+     :: owes && n + 1 < PUBLISHES                   /* LateWake: when more is published */
+     :: owes -> who = waiter; Notify(who); owes = 0 /* NotifyWaiter */
      :: else
      fi;
      d_step { n++; p = 0; claim = 0; slept = 0; who = 0 }

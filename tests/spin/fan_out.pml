@@ -20,7 +20,7 @@ bit end_known, over;
 
 active [PRODUCERS] proctype Producer() {
   byte n, p;
-  bit claim, slept, woke;
+  bit claim, slept, owes, woke;
   do
   :: n < PUBLISHES ->
      d_step {                                       /* the claim, blind or exact */
@@ -31,9 +31,21 @@ active [PRODUCERS] proctype Producer() {
      if
      :: slept ->
         d_step { slept = asleep; asleep = 0 };      /* word_.fetch_and(~asleep) */
-#ifndef M_CLEAR_WITHOUT_WAKE
-        if :: slept -> Notify() :: else fi
+#ifndef M_LATE_FORGOTTEN
+        owes = owes || slept
+#else
+        owes = slept
+     :: !slept && owes -> owes = 0
 #endif
+     :: else
+     fi;
+     if
+     :: owes && n + 1 < PUBLISHES                   /* LateWake: when more is published */
+     :: owes ->
+#ifndef M_CLEAR_WITHOUT_WAKE
+        Notify();
+#endif
+        owes = 0
      :: else
      fi;
      d_step { n++; p = 0; claim = 0; slept = 0 }

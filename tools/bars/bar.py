@@ -10,6 +10,10 @@ class Bar:
 
     Without baselines the counter itself is held against the limit, in `unit`. A limit may be
     worked out from the rows of the run. Without a limit the line is for information.
+
+    `floor`: a row that does the least that anything of the kind must do. Where that alone is
+    above the limit, this machine lets nobody hold it, and the counter must stay within
+    AT_THE_FLOOR of the floor instead.
     """
 
     name: str
@@ -20,6 +24,7 @@ class Bar:
     counter: str = "ns_per_event"
     scale: float = 1.0
     unit: str = ""
+    floor: Optional[str] = None
 
 
 @dataclasses.dataclass
@@ -35,10 +40,11 @@ class Line:
     verdict: str
 
     def short(self):
-        return self.verdict == FALLS_SHORT
+        return self.verdict.startswith(FALLS_SHORT)
 
 
 FALLS_SHORT = "FALLS SHORT"
+AT_THE_FLOOR = 1.1
 
 
 def verdict(value, limit, stretch=None):
@@ -49,11 +55,21 @@ def verdict(value, limit, stretch=None):
     return "holds, stretch too" if stretch is not None and value <= stretch else "holds"
 
 
+def floor_verdict(value, floor, limit):
+    """`floor`, like `value`, in units of the baseline, and above the limit."""
+    above = value / floor
+    ratios = f"{value:.2f} of the baseline, {above:.2f} of the floor, which is {floor:.2f} of the baseline"
+    if above > AT_THE_FLOOR:
+        return f"{FALLS_SHORT}, of {AT_THE_FLOOR} x the floor too: {ratios}"
+    return f"at the floor: {ratios}; nothing here could hold {limit:.4g}"
+
+
 def judge(bars, rows):
     """The lines of all bars; names of rows that are not there."""
     lines, missing = [], set()
     for bar in bars:
-        absent = {name for name in (bar.ours, *bar.baselines) if name not in rows}
+        needed = (bar.ours, *bar.baselines, *((bar.floor,) if bar.floor else ()))
+        absent = {name for name in needed if name not in rows}
         if absent:
             missing |= absent
             continue
@@ -64,5 +80,10 @@ def judge(bars, rows):
             base = rows.median(best, bar.counter)
             value = ours / base
         limit = bar.limit(rows) if callable(bar.limit) else bar.limit
-        lines.append(Line(bar, ours, base, best, value, limit, verdict(value, limit, bar.stretch)))
+        said = verdict(value, limit, bar.stretch)
+        if bar.floor and said == FALLS_SHORT:
+            floor = rows.median(bar.floor, bar.counter) / (base or 1)
+            if floor > limit:
+                said = floor_verdict(value, floor, limit)
+        lines.append(Line(bar, ours, base, best, value, limit, said))
     return lines, sorted(missing)

@@ -25,7 +25,9 @@ def bars():
         yield bar(f"B2 run of 3, {n} producers / fetch_add", f"publish/ring_run_of_3/{n}", add, 1.2, 0.7)
     for n, limit in ((1, 1.0), (2, 0.8), (4, 0.8)):
         peers = tuple(peer.format(n) for peer in PEERS)
-        yield bar(f"B3 publish, {n} producers / best peer", f"publish/ring/{n}", peers, limit)
+        # One sequence for several producers: each number crosses from core to core.
+        floor = f"publish/ticket_and_stamp/{n}" if n > 1 else None
+        yield bar(f"B3 publish, {n} producers / best peer", f"publish/ring/{n}", peers, limit, floor=floor)
     yield bar("B4 to 8 subscribers / mutex and swap", "fan_out/bus/8", FAN_OUT_PEERS[0], 0.7)
     yield bar("B4 to 8 subscribers / best peer", "fan_out/bus/8", FAN_OUT_PEERS, 0.7)
     yield bar("B4 per subscriber, at 8 / at 1", "fan_out/bus/8", "fan_out/bus/1", 0.5, scale=1 / 8)
@@ -38,8 +40,13 @@ def bars():
     for n in (1, 2, 4):
         yield bar(f"publish, {n} producers / moodycamel (no global order)", f"publish/ring/{n}",
                   f"publish/moodycamel/{n}", None)
+    for n in (2, 4):
+        yield bar(f"publish, {n} producers / a number and its store alone", f"publish/ring/{n}",
+                  f"publish/ticket_and_stamp/{n}", None)
     yield bar("spinning, p99 / ping-pong", "latency/bus_spinning", "latency/ping_pong", None, counter="p99_ns")
     yield bar("spinning, p50 / relay of three threads", "latency/bus_spinning", "latency/relay", None,
               counter="p50_ns")
     yield bar("parked, p99 / futex hop", "latency/bus_parked", "latency/futex_hop", None, counter="p99_ns")
+    yield bar("parked, unplaced, p50 / futex hop, unplaced", "latency/bus_parked_unplaced",
+              "latency/futex_hop_unplaced", None, counter="p50_ns")
     yield bar("B5 CPU seconds in 10 s, idle", "idle/supervisor", (), 0.01, counter="cpu_s_in_10_s", unit="s")

@@ -87,6 +87,8 @@ def information():
         for way in ("idle", "at_once"):
             yield bar(f"round trip, {way}, p50 / arena.enqueue, {wait}", f"round_trip/watched_{way}",
                       f"round_trip/enqueue_{wait}_{way}", counter="p50_ns")
+    yield bar("round trip, idle, p50 / arena.enqueue, every slot a worker's", "round_trip/watched_idle",
+              "round_trip/enqueue_wide_idle", counter="p50_ns")
     yield bar("one permit for 1000 tasks / no limit", "permits/one/1000", "permits/all/1000")
     yield bar("Cancel among 1e5 others / alone", "cancel/100000", "cancel/0")
     yield bar("Remove among 1e5 others / alone", "remove/100000", "remove/0")

@@ -1,0 +1,66 @@
+#ifndef TASKVISOR_BUS_LATE_WAKE_H_
+#define TASKVISOR_BUS_LATE_WAKE_H_
+
+#include "bus/baton.h"
+
+namespace taskvisor::internal {
+
+// LateWake
+//
+// While one of these lives, what its thread publishes on the bus wakes nobody: the wake-up that
+// it owes is paid once, when the last of that bus's ends. For a few lines in which somebody
+// else is to be told something first: a wake-up is a system call, and who is woken takes a core
+// from those whom the caller tells next.
+//
+//   LateWake late(baton);
+//   bus.PublishRun(...);   // the reader may sleep on
+//   pool.Submit(...);      // a worker first
+//                          // ~LateWake: now the reader, whichever way the scope is left
+//
+// Why that is right: the publisher that ended the sleep of the ring owes a wake-up, and may at
+// any time be stopped before it pays it. This makes the time longer, and adds no order that
+// was not possible. Meanwhile nothing is read, so a lane may fill up: not for many records,
+// and never around code of the user's, before which PayNow is called.
+//
+// Belongs to one thread, lives on its stack, nests. Wait-free but for the kernel's wake.
+class LateWake {
+ public:
+  explicit LateWake(Baton& baton) : baton_(baton), outer_(t_innermost) { t_innermost = this; }
+  ~LateWake() {
+    t_innermost = outer_;
+    if (owes_) Notify(baton_);
+  }
+  LateWake(const LateWake&) = delete;
+  LateWake& operator=(const LateWake&) = delete;
+
+  // The publisher that ended the sleep of the ring: now, or later.
+  static void Notify(Baton& baton) {
+    for (LateWake* late = t_innermost; late != nullptr; late = late->outer_) {
+      if (&late->baton_ != &baton) continue;
+      late->owes_ = true;
+      return;
+    }
+    baton.NotifyWaiter();
+  }
+
+  // What comes next on this thread may take long.
+  static void PayNow() {
+    for (LateWake* late = t_innermost; late != nullptr; late = late->outer_) {
+      if (late->owes_) late->baton_.NotifyWaiter();
+      late->owes_ = false;
+    }
+  }
+
+ private:
+  static constinit thread_local LateWake* t_innermost;
+
+  Baton& baton_;
+  LateWake* const outer_;
+  bool owes_ = false;
+};
+
+inline constinit thread_local LateWake* LateWake::t_innermost = nullptr;
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_BUS_LATE_WAKE_H_
