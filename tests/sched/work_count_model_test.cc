@@ -123,5 +123,33 @@ TEST(WorkCountModel, AStarterThatStopsForGoodLeavesThePoolNoItemShort) {
   });
 }
 
+// Wherever an item is stopped, all but one element can be taken by the others: those that it
+// has claimed for later too.
+TEST(WorkCountModel, AnItemThatIsStoppedKeepsOneElementAtMost) {
+  Explore(20'000, [](Model& model) {
+    Scene scene(model);
+    scene.total = 40;
+    scene.adders = 0;
+    scene.begun_long = true;  // no long body
+    scene.Submit(scene.total);
+    const uint64_t step = 1 + model.random().Below(120);
+    bool over = false;
+    model.Spawn("stopped", [&] {
+      Model::StopAtStep(step, &scene);
+      scene.Worker(0);
+      over = true;
+    });
+    model.Spawn("worker", [&] { scene.Worker(1); });
+    model.Spawn("thaws it", [&] {
+      while (scene.done < scene.total - 1) Model::Step();
+      for (; !over; Model::Step()) Model::WakeAll(&scene);
+    });
+    model.Run();
+    EXPECT_EQ(scene.done, scene.total);
+    EXPECT_EQ(scene.queued, 0u);
+    EXPECT_TRUE(scene.work.TryClose());
+  });
+}
+
 }  // namespace
 }  // namespace taskvisor::internal
