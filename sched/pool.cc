@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <exception>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -63,6 +64,21 @@ class WorkerBudget {
   std::unique_ptr<Control> control_;
 };
 
+class NoKeeper final : public Keeper {
+ public:
+  void OnRefused(Runnable&) noexcept override { std::terminate(); }
+  void OnShort() noexcept override { std::terminate(); }
+};
+NoKeeper no_keeper;
+
+// TBB counts an item before it looks for memory for it, and keeps the count if there is none
+// (2021.8: task_group_base::prepare_task_handle): nobody could wait for the group any more.
+class Group final : public oneapi::tbb::task_group {
+ public:
+  using task_group::task_group;
+  void Uncount() { m_wait_ctx.release(); }
+};
+
 // The pool whose arena this thread is in.
 thread_local const void* t_pool = nullptr;
 
@@ -108,7 +124,7 @@ class Pool::TbbSeat final : public Seat {
   }
 
   oneapi::tbb::task_group_context context_{oneapi::tbb::task_group_context::isolated};
-  oneapi::tbb::task_group group_{context_};
+  Group group_{context_};
   ReadyQueue<Runnable*>::Cursor cursor_;
   Atomic<uint32_t> next_free_{0};
   // Handed over with the item, both ways: release by StartItem and before the item is
@@ -128,6 +144,11 @@ struct Pool::Tbb {
   }
 
   ~Tbb() { WorkerBudget::Remove(workers); }
+
+  // An item that TBB loses half-way takes its group with it, which nobody can wait for any
+  // more: the process ends. (That is when there is no memory for the list of what is
+  // enqueued, or no thread for a worker: TBB itself knows no way on.)
+  void Enqueue(oneapi::tbb::task_handle item) noexcept { arena.enqueue(std::move(item)); }
 
   // Of free_seats_.
   [[nodiscard]] auto Link() {
@@ -156,6 +177,7 @@ struct Pool::WorkItem {
 Pool::Pool(size_t workers)
     : workers_(WorkersFor(workers, WorkCount::kMaxWorkers)),
       count_(workers_, SeatsFor(workers_)),
+      keeper_(&no_keeper),
       tbb_(std::make_unique<Tbb>(*this)) {
   for (uint32_t i = 0; i < tbb_->seats.size(); ++i) free_seats_.Push(i, tbb_->Link());
 }
@@ -165,46 +187,63 @@ Pool::~Pool() = default;
 bool Pool::OnWorkerOf(const Pool* pool) { return t_pool == pool && pool != nullptr; }
 
 void Pool::Submit(Runnable& runnable) {
-  ready_.Push(&runnable);
-  Announce(1);
+  ready_.Push(&runnable) ? Announce(1) : keeper_->OnRefused(runnable);
 }
 
 void Pool::Announce(uint64_t count) {
   for (uint64_t starts = count_.Announce(count); starts > 0; --starts) StartItem();
 }
 
-// Keeps one promise, or calls it off.
-void Pool::StartItem() {
+void Pool::StartMissing() {
+  for (size_t i = 0; i < workers_ && count_.TryPromise() && StartItem(); ++i) {
+  }
+}
+
+// Keeps one promise, or calls it off. False: broken.
+bool Pool::StartItem() {
   while (!count_.TryCallOff()) {
     const std::optional<uint32_t> seat = free_seats_.Pop(tbb_->Link());
     if (!seat) {  // more than kSpareSeats threads are just here, or in the last lines of Drain
       std::this_thread::yield();
       continue;
     }
-    Start(*seat);
-    if (count_.Started()) idle_.Notify();
-    return;
+    const bool started = TryStart(*seat);
+    if (!started) free_seats_.Push(*seat, tbb_->Link());
+    if (started ? count_.Started() : count_.Break()) idle_.Notify();
+    if (!started) keeper_->OnShort();
+    return started;
   }
+  return true;
 }
 
-void Pool::Start(uint32_t index) {
+// False: TBB has no memory for the item.
+bool Pool::TryStart(uint32_t index) {
   TbbSeat& seat = tbb_->seats[index];
+  oneapi::tbb::task_handle item;
+  try {
+    item = seat.group_.defer(WorkItem{this, &seat, index});
+  } catch (const std::exception&) {
+    seat.group_.Uncount();
+    return false;
+  }
   seat.handed_.fetch_add(1, std::memory_order_release);
-  tbb_->arena.enqueue(seat.group_.defer(WorkItem{this, &seat, index}));
+  tbb_->Enqueue(std::move(item));
+  return true;
 }
 
 // What runs again on the seat, or one of those that wait, in its place and with it behind
 // them: no count changes.
-Runnable* Pool::Again(TbbSeat& seat, bool others_wait) {
+Runnable* Pool::Again(TbbSeat& seat, uint32_t index, bool others_wait) {
   Runnable* const again = std::exchange(seat.again_, nullptr);
   if (!others_wait) return again;
-  ready_.Push(again);
-  return ready_.Take(seat.cursor_);
+  if (ready_.Push(again)) return ready_.Take(seat.cursor_);
+  keeper_->OnRefused(*again);  // not pushed, so the others are for who claims them
+  return Next(seat, index);
 }
 
 // What runs next on the seat; null: nothing, and the item counts as out.
 Runnable* Pool::Next(TbbSeat& seat, uint32_t index) {
-  if (seat.again_ != nullptr) return Again(seat, count_.Waiting(index));
+  if (seat.again_ != nullptr) return Again(seat, index, count_.Waiting(index));
   while (true) {
     const WorkCount::Claimed claimed = count_.Claim(index);
     if (claimed.starts) StartItem();
@@ -226,11 +265,12 @@ void Pool::Drain(uint32_t index) {
   const int64_t until = CoarseNow() + kDrainBudget;
   // What ran again when the time was up stayed on the seat. It gives way to all that waits,
   // also behind a long body of another seat: nobody else may be there to come for that.
-  Runnable* runnable = seat.again_ != nullptr ? Again(seat, count_.MayClaim()) : Next(seat, index);
+  Runnable* runnable =
+      seat.again_ != nullptr ? Again(seat, index, count_.MayClaim()) : Next(seat, index);
   for (; runnable != nullptr; runnable = Next(seat, index)) {
     runnable->Run(seat);
     seat.ResetNested();
-    if (CoarseNow() >= until) return Start(index);
+    if (CoarseNow() >= until && TryStart(index)) return;
   }
   free_seats_.Push(index, tbb_->Link());
   idle_.Notify();

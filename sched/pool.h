@@ -43,6 +43,19 @@ class Runnable {
   ~Runnable() = default;
 };
 
+// Who looks after a pool that runs out of memory, so that nothing that was submitted is lost.
+// Called on the thread that found out, which may be in the middle of a lock-free operation.
+class Keeper {
+ public:
+  // The ready queue has no room for it: to be submitted again, later.
+  virtual void OnRefused(Runnable& runnable) noexcept = 0;
+  // TBB has no room for a work item that is needed: Pool::StartMissing is due, later.
+  virtual void OnShort() noexcept = 0;
+
+ protected:
+  ~Keeper() = default;
+};
+
 // Pool
 //
 // Runs Runnables on TBB workers. A work item of a TBB task group does not carry one
@@ -76,13 +89,17 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
+  // Before anything is submitted. Without a keeper, a pool that finds no memory ends the
+  // process.
+  void SetKeeper(Keeper& keeper) { keeper_ = &keeper; }
+
   void Submit(Runnable& runnable);
 
   // Submits the `count` elements of [first, ...), each a Runnable*.
   template <class Iterator>
   void SubmitRange(Iterator first, size_t count) {
-    ready_.PushRange(first, count);
-    Announce(count);
+    if (ready_.PushRange(first, count)) return Announce(count);
+    for (; count > 0; --count, ++first) Submit(**first);  // as many as there is memory for
   }
 
   // Submits at(0), ..., at(count - 1), each a Runnable&.
@@ -90,6 +107,10 @@ class Pool {
   void SubmitEach(size_t count, At at) {
     SubmitRange(Elements<At>{&at, 0}, count);
   }
+
+  // Makes up for work items that there was no memory for; calls OnShort again if there still
+  // is none. Harmless at any time before Join has returned.
+  void StartMissing();
 
   // Waits until everything submitted has run and TBB has let go of our items, and closes
   // the pool: a later Submit does nothing. (An entry may be finished by a stopper between
@@ -123,10 +144,10 @@ class Pool {
   static size_t SeatsFor(size_t workers) { return 2 * workers + kSpareSeats; }
 
   void Announce(uint64_t count);
-  void StartItem();
-  void Start(uint32_t seat);
+  bool StartItem();
+  [[nodiscard]] bool TryStart(uint32_t seat);
   void Drain(uint32_t seat);
-  [[nodiscard]] Runnable* Again(TbbSeat& seat, bool others_wait);
+  [[nodiscard]] Runnable* Again(TbbSeat& seat, uint32_t index, bool others_wait);
   [[nodiscard]] Runnable* Next(TbbSeat& seat, uint32_t index);
   [[nodiscard]] bool StayAwake() const;
 
@@ -135,6 +156,7 @@ class Pool {
   WorkCount count_;
   EventCount idle_;
   IndexStack free_seats_;
+  Keeper* keeper_;
   std::unique_ptr<Tbb> tbb_;
 };
 
