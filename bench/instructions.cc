@@ -86,9 +86,8 @@ class HeldSupervisor {
     if (internal::Runnable* const again = std::exchange(seat_.again_, nullptr)) {
       return again->Run(seat_);
     }
-    const auto claimed = pool.count_.Claim(kSeat);
-    if (claimed.nothing()) std::abort();
-    (claimed.rights == 0 ? claimed.element : pool.ready_.Take(*cursor_))->Run(seat_);
+    if (!pool.count_.Claim(kSeat).got) std::abort();
+    pool.ready_.Take(*cursor_)->Run(seat_);
   }
 
  private:

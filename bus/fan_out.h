@@ -7,23 +7,17 @@
 #include <cstring>
 #include <memory>
 #include <new>
-#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "bus/block_store.h"
+#include "bus/report.h"
 #include "bus/ring.h"
 #include "bus/slot.h"
 #include "bus/subscription.h"
 
 namespace taskvisor::internal {
-
-// A record that the bus makes itself. The text: TextSizeOf(record) bytes.
-template <class T>
-struct Report {
-  T record;
-  std::string text = {};
-};
 
 // What the owner of a bus adds to the fan-out. Called by whoever holds the baton: one
 // thread at a time, each sees what the one before did.
@@ -71,6 +65,8 @@ class FanOut {
         store_(std::make_shared<BlockStore>(subscriptions_.size())),
         hooks_(hooks) {
     for (const auto& subscription : subscriptions_) subscription->Keep(store_);
+    // One of each between two SendReports: none is added twice, so this is all it ever takes.
+    reports_.reserve(subscriptions_.size());
   }
 
   // Passes on up to `limit` records, with one wake-up for each subscription; how many.
@@ -113,10 +109,11 @@ class FanOut {
 
   // False after the close.
   bool PublishReport(const Report<T>& report) {
-    const std::array<uint32_t, 1> size{static_cast<uint32_t>(report.text.size())};
+    const std::string_view said = report.text.view();
+    const std::array<uint32_t, 1> size{static_cast<uint32_t>(said.size())};
     const auto write = [&](size_t, T& slot, SlotText<T>& text) {
       slot = report.record;
-      text.Append(report.text);
+      text.Append(said);
     };
     return ring_.PublishRun(size, write) != Ring<T>::Published::kClosed;
   }
@@ -165,8 +162,9 @@ class FanOut {
   }
 
   void DeliverReport(const Report<T>& report, uint64_t number) {
-    Deliver(report.record, number, report.text.size(),
-            [&](char* to) { std::memcpy(to, report.text.data(), report.text.size()); });
+    const std::string_view text = report.text.view();
+    Deliver(report.record, number, text.size(),
+            [&](char* to) { std::memcpy(to, text.data(), text.size()); });
   }
 
   // Copies the record to where it stays, with its text behind it, and passes it on. Without

@@ -77,20 +77,20 @@ class Ring {
   static constexpr size_t kMaxCapacity = size_t{1} << 24;
 
   struct Options {
-    uint32_t start = 0;       // first position of each lane: for tests of the wrap
-    uint32_t min_slots = 32;  // of a lane: room for one run of long records
-    uint32_t max_threads = kMaxThreads;
+    uint32_t start = 0;                  // first position of each lane: for tests of the wrap
+    uint32_t min_slots = 32;             // of a lane: room for one run of long records
+    uint32_t max_threads = kMaxThreads;  // taken as at most that
   };
 
   // `capacity` >= 1: slots of a thread that may be in use when a record is admitted.
   explicit Ring(size_t capacity) : Ring(capacity, Options()) {}
   Ring(size_t capacity, Options options)
       : capacity_(static_cast<uint32_t>(std::clamp<size_t>(capacity, 1, kMaxCapacity))),
-        options_(options),
-        threads_(options.max_threads),
+        options_(Bounded(options)),
+        threads_(options_.max_threads),
         lanes_(std::make_unique<Atomic<Lane<T>*>[]>(kMaxThreads)),
         merge_(kMaxThreads) {
-    for (uint32_t i = 0; i < std::min(kReadyLanes, options.max_threads); ++i) MakeLane(i);
+    for (uint32_t i = 0; i < std::min(kReadyLanes, options_.max_threads); ++i) MakeLane(i);
   }
 
   ~Ring() {
@@ -218,6 +218,10 @@ class Ring {
   static constexpr uint64_t kHasEnd = uint64_t{1} << 63;  // of the end
   static constexpr uint32_t kReadyLanes = 8;              // address space, until they are used
 
+  static Options Bounded(Options options) {
+    options.max_threads = std::min(options.max_threads, kMaxThreads);
+    return options;
+  }
   static uint64_t Claimed(uint64_t word) { return word >> kClaimedShift; }
 
   template <size_t kRun, class Fill>

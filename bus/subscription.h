@@ -21,7 +21,8 @@ class Sink {
  public:
   virtual ~Sink() = default;
   virtual void OnRecord(const T& record) noexcept = 0;
-  // No OnRecord follows; also on the subscription's thread.
+  // No OnRecord follows. Once, on the subscription's thread; if it has none, because it was
+  // never started or the system had none, on the thread that found out.
   virtual void OnClosed() noexcept {}
   // Asked by the fan-out; a record it does not want costs it nothing.
   [[nodiscard]] virtual bool Wants(const T& record) const noexcept = 0;
@@ -68,7 +69,10 @@ class StandIn {
 //            not be made
 //
 // kClosed by Abandon: the thread ends as soon as the running callback returns (which
-// may be never); what is queued counts as dropped.
+// may be never); what is queued counts as dropped. The thread looks at the state before each
+// callback and not again: one that it has just looked for may begin right after Abandon, the
+// last one, and counts as delivered then. To close that gap would cost each record a
+// read-modify-write; who abandons must reckon with a callback that still runs anyway.
 //
 // Threads: Offer, Flush from the fan-out, one thread at a time, which may be its own between
 // two callbacks; OnRecord on the own thread; the rest from anywhere. The thread shares
@@ -89,7 +93,7 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
       return true;
     } catch (const std::exception&) {  // no thread, or no memory for one
       state_.store(kClosed, std::memory_order_release);
-      done_.store(true, std::memory_order_release);
+      CloseWithoutThread();
       return false;
     }
   }
@@ -135,7 +139,7 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
 
   // Lets the thread end once the queue is empty.
   void Close() {
-    if (Move(kIdle, kClosed)) done_.store(true, std::memory_order_release);
+    if (Move(kIdle, kClosed)) CloseWithoutThread();
     static_cast<void>(Move(kOpen, kClosing));
     events_.Notify();
   }
@@ -174,6 +178,12 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
                state_, [=](uint8_t s) { return s == from; },
                [=](uint8_t) { return static_cast<uint8_t>(to); })
         .done;
+  }
+
+  void CloseWithoutThread() {
+    sink_->OnClosed();
+    done_.store(true, std::memory_order_release);
+    if (on_done_ != nullptr) on_done_->Notify();
   }
 
   Offered Drop(Offered why) {

@@ -2,6 +2,7 @@
 #define TASKVISOR_SCHED_PERMITS_H_
 
 #include <cstdint>
+#include <new>
 #include <optional>
 
 #include "sched/atomic.h"
@@ -27,7 +28,8 @@ namespace taskvisor::internal {
 //   for (auto t = permits.Release(); t && !Offer(*t); t = permits.Release()) {}
 //
 // Memory order: what was done before Release is visible to who gets the permit.
-// Progress: lock-free, but for malloc when the ticket queue grows.
+// Progress: lock-free, but for malloc when the ticket queue grows. Without memory for a
+// ticket Park changes nothing: see there.
 template <class Ticket>
 class Permits {
  public:
@@ -40,12 +42,19 @@ class Permits {
         .done;
   }
 
-  // Waits for a permit in the form of `ticket`. A permit may have come free meanwhile:
-  // the result is then a ticket (any waiter's, this one's too) to offer it to.
+  // Waits for a permit in the form of `ticket`; false if there is no memory for it, and
+  // then nothing waits: to be tried again, from TryAcquire on. A permit may have come free
+  // meanwhile: `offer` is then a ticket (any waiter's, this one's too) to offer it to.
+  [[nodiscard]] bool TryPark(Ticket ticket, std::optional<Ticket>& offer) {
+    if (!tickets_.Push(ticket)) return false;
+    if (balance_.fetch_sub(1, std::memory_order_acq_rel) > 0) offer = tickets_.Take();
+    return true;
+  }
+  // The same for who has memory enough.
   [[nodiscard]] std::optional<Ticket> Park(Ticket ticket) {
-    tickets_.Push(ticket);
-    if (balance_.fetch_sub(1, std::memory_order_acq_rel) <= 0) return std::nullopt;
-    return tickets_.Take();
+    std::optional<Ticket> offer;
+    if (!TryPark(ticket, offer)) throw std::bad_alloc();
+    return offer;
   }
 
   // Gives a permit back. The result, if any, is the ticket to offer it to.

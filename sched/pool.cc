@@ -8,8 +8,8 @@
 #include <time.h>
 
 #include <algorithm>
-#include <array>
 #include <deque>
+#include <exception>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -64,6 +64,21 @@ class WorkerBudget {
   std::unique_ptr<Control> control_;
 };
 
+class NoKeeper final : public Keeper {
+ public:
+  void OnRefused(Runnable&) noexcept override { std::terminate(); }
+  void OnShort() noexcept override { std::terminate(); }
+};
+NoKeeper no_keeper;
+
+// TBB counts an item before it looks for memory for it, and keeps the count if there is none
+// (2021.8: task_group_base::prepare_task_handle): nobody could wait for the group any more.
+class Group final : public oneapi::tbb::task_group {
+ public:
+  using task_group::task_group;
+  void Uncount() { m_wait_ctx.release(); }
+};
+
 // The pool whose arena this thread is in.
 thread_local const void* t_pool = nullptr;
 
@@ -109,7 +124,7 @@ class Pool::TbbSeat final : public Seat {
   }
 
   oneapi::tbb::task_group_context context_{oneapi::tbb::task_group_context::isolated};
-  oneapi::tbb::task_group group_{context_};
+  Group group_{context_};
   ReadyQueue<Runnable*>::Cursor cursor_;
   Atomic<uint32_t> next_free_{0};
   // Handed over with the item, both ways: release by StartItem and before the item is
@@ -129,6 +144,11 @@ struct Pool::Tbb {
   }
 
   ~Tbb() { WorkerBudget::Remove(workers); }
+
+  // An item that TBB loses half-way takes its group with it, which nobody can wait for any
+  // more: the process ends. (That is when there is no memory for the list of what is
+  // enqueued, or no thread for a worker: TBB itself knows no way on.)
+  void Enqueue(oneapi::tbb::task_handle item) noexcept { arena.enqueue(std::move(item)); }
 
   // Of free_seats_.
   [[nodiscard]] auto Link() {
@@ -155,8 +175,10 @@ struct Pool::WorkItem {
 };
 
 Pool::Pool(size_t workers)
-    : workers_(WorkersFor(workers, WorkCount<Runnable*>::kMaxWorkers)),
+    : workers_(WorkersFor(workers, WorkCount::kMaxWorkers)),
       count_(workers_, SeatsFor(workers_)),
+      shelves_(std::make_unique<Shelf<Runnable*>[]>(SeatsFor(workers_))),
+      keeper_(&no_keeper),
       tbb_(std::make_unique<Tbb>(*this)) {
   for (uint32_t i = 0; i < tbb_->seats.size(); ++i) free_seats_.Push(i, tbb_->Link());
 }
@@ -166,71 +188,117 @@ Pool::~Pool() = default;
 bool Pool::OnWorkerOf(const Pool* pool) { return t_pool == pool && pool != nullptr; }
 
 void Pool::Submit(Runnable& runnable) {
-  ready_.Push(&runnable);
-  Announce(1);
+  ready_.Push(&runnable) ? Announce(1) : keeper_->OnRefused(runnable);
 }
 
 void Pool::Announce(uint64_t count) {
   for (uint64_t starts = count_.Announce(count); starts > 0; --starts) StartItem();
 }
 
-// Keeps one promise, or calls it off.
-void Pool::StartItem() {
+void Pool::StartMissing() {
+  for (size_t i = 0; i < workers_ && MayClaim() && count_.TryPromise() && StartItem(); ++i) {
+  }
+}
+
+// Keeps one promise, or calls it off. False: broken.
+bool Pool::StartItem() {
   while (!count_.TryCallOff()) {
     const std::optional<uint32_t> seat = free_seats_.Pop(tbb_->Link());
     if (!seat) {  // more than kSpareSeats threads are just here, or in the last lines of Drain
       std::this_thread::yield();
       continue;
     }
-    Start(*seat);
-    if (count_.Started()) idle_.Notify();
-    return;
+    const bool started = TryStart(*seat);
+    if (!started) free_seats_.Push(*seat, tbb_->Link());
+    if (started ? count_.Started() : count_.Break()) idle_.Notify();
+    if (!started) keeper_->OnShort();
+    return started;
   }
+  return true;
 }
 
-void Pool::Start(uint32_t index) {
+// False: TBB has no memory for the item.
+bool Pool::TryStart(uint32_t index) {
   TbbSeat& seat = tbb_->seats[index];
+  oneapi::tbb::task_handle item;
+  try {
+    item = seat.group_.defer(WorkItem{this, &seat, index});
+  } catch (const std::exception&) {
+    seat.group_.Uncount();
+    return false;
+  }
   seat.handed_.fetch_add(1, std::memory_order_release);
-  tbb_->arena.enqueue(seat.group_.defer(WorkItem{this, &seat, index}));
+  tbb_->Enqueue(std::move(item));
+  return true;
 }
 
-// What runs again on the seat, or one of those that wait, in its place and with it behind
-// them.
+// What runs again on the seat, or one of those that wait, on the seat or `anywhere`, in its
+// place and with it behind them.
 Runnable* Pool::Again(TbbSeat& seat, bool anywhere) {
-  Runnable* next = std::exchange(seat.again_, nullptr);
-  const bool others_wait = anywhere ? count_.MayClaim() : count_.Waiting(seat.number());
-  if (!others_wait) return next;
-  ready_.Push(next);
-  bool starts = false;
-  if (!count_.Exchange(seat.number(), anywhere, next, starts)) return ready_.Take(seat.cursor_);
-  if (starts) StartItem();
+  const uint32_t number = seat.number();
+  Runnable* const again = std::exchange(seat.again_, nullptr);
+  Runnable* next = nullptr;
+  const bool shelved = TakeShelved(number, anywhere, next);
+  if (!shelved && !(anywhere ? count_.MayClaim() : count_.Waiting(number))) return again;
+  if (!ready_.Push(again)) {
+    keeper_->OnRefused(*again);  // not pushed, so the others are for who claims them
+    return shelved ? next : Next(seat);
+  }
+  if (!shelved) return ready_.Take(seat.cursor_);  // one for one: no count changes
+  if (count_.AddCredit(number)) StartItem();
   return next;
 }
 
 // What runs next on the seat; null: nothing, and the item counts as out.
 Runnable* Pool::Next(TbbSeat& seat) {
   if (seat.again_ != nullptr) return Again(seat, /*anywhere=*/false);
+  const uint32_t number = seat.number();
+  Runnable* next = nullptr;
   while (true) {
-    const auto claimed = count_.Claim(seat.number());
-    if (claimed.rights > 0) return TakeAll(seat, claimed.rights);
-    if (!claimed.nothing()) return claimed.element;
+    if (TakeShelved(number, /*anywhere=*/false, next)) return next;
+    const WorkCount::Claimed claimed = count_.Claim(number);
+    if (claimed.starts) StartItem();
+    if (claimed.got) {
+      next = ready_.Take(seat.cursor_);
+      Restock(seat);
+      return next;
+    }
+    if (TakeShelved(number, /*anywhere=*/true, next)) return next;
     if (idler_ != nullptr) idler_->OnIdle(seat);
-    if (!StayAwake() && count_.TryLeave()) return nullptr;
+    if (!StayAwake() && count_.TryLeave([this] { return AnyShelved(); })) return nullptr;
   }
 }
 
-// The first one runs now, the others wait on the seat's shelf.
-Runnable* Pool::TakeAll(TbbSeat& seat, size_t rights) {
-  std::array<Runnable*, WorkCount<Runnable*>::kMostClaims> taken;
-  ready_.Take(seat.cursor_, taken.data(), rights);
-  if (rights > 1 && count_.Keep(seat.number(), &taken[1], rights - 1)) StartItem();
-  return taken[0];
+// One at a time, so that a thread that is stopped here holds no more than that.
+void Pool::Restock(TbbSeat& seat) {
+  Shelf<Runnable*>& shelf = shelves_[seat.number()];
+  bool put = false;
+  while (shelf.HasRoom() && count_.TryUse(seat.number())) {
+    shelf.Put(ready_.Take(seat.cursor_));
+    put = true;
+  }
+  if (put && count_.PromiseIfMissing()) StartItem();
+}
+
+bool Pool::TakeShelved(size_t seat, bool anywhere, Runnable*& runnable) {
+  if (shelves_[seat].TryTake(runnable)) return true;
+  for (size_t other = 0; anywhere && other < seats(); ++other) {
+    if (shelves_[other].TryTake(runnable)) return true;
+  }
+  return false;
+}
+
+bool Pool::AnyShelved() const {
+  for (size_t seat = 0; seat < seats(); ++seat) {
+    if (!shelves_[seat].empty()) return true;
+  }
+  return false;
 }
 
 bool Pool::StayAwake() const {
   for (int look = 0; look < kLooksBeforeLeaving; ++look) {
     std::this_thread::yield();
-    if (count_.MayClaim()) return true;
+    if (MayClaim()) return true;
   }
   return false;
 }
@@ -244,7 +312,7 @@ void Pool::Drain(uint32_t index) {
   for (; runnable != nullptr; runnable = Next(seat)) {
     runnable->Run(seat);
     seat.ResetNested();
-    if (CoarseNow() >= until) return Start(index);
+    if (CoarseNow() >= until && TryStart(index)) return;
   }
   free_seats_.Push(index, tbb_->Link());
   idle_.Notify();

@@ -9,6 +9,7 @@
 #include "sched/event_count.h"
 #include "sched/index_stack.h"
 #include "sched/ready_queue.h"
+#include "sched/shelf.h"
 #include "sched/work_count.h"
 
 namespace taskvisor::internal {
@@ -61,6 +62,19 @@ class Idler {
   ~Idler() = default;
 };
 
+// Who looks after a pool that runs out of memory, so that nothing that was submitted is lost.
+// Called on the thread that found out, which may be in the middle of a lock-free operation.
+class Keeper {
+ public:
+  // The ready queue has no room for it: to be submitted again, later.
+  virtual void OnRefused(Runnable& runnable) noexcept = 0;
+  // TBB has no room for a work item that is needed: Pool::StartMissing is due, later.
+  virtual void OnShort() noexcept = 0;
+
+ protected:
+  ~Keeper() = default;
+};
+
 // Pool
 //
 // Runs Runnables on TBB workers. A work item of a TBB task group does not carry one
@@ -68,7 +82,9 @@ class Idler {
 // budget is spent, then goes back to TBB (so that nested parallel loops get workers)
 // and comes again. At most `workers` items drain at a time: the arena has no more threads.
 //
-// Who may take what, and when an item starts and ends, is WorkCount's. An item that finds
+// Who may take what, and when an item starts and ends, is WorkCount's. What a seat may take,
+// it takes in one go, one after the other, onto its Shelf: the queue's counters come to it
+// once for all of them. An item that finds
 // nothing looks on for some 30 us before it leaves, yielding its core: to start it again
 // costs the submitter more than that.
 //
@@ -94,16 +110,19 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  // REQUIRES: nothing was submitted yet. `idler` outlives the last call of Join.
-  void set_idler(Idler& idler) { idler_ = &idler; }
+  // Before anything is submitted. Without a keeper, a pool that finds no memory ends the
+  // process.
+  void SetKeeper(Keeper& keeper) { keeper_ = &keeper; }
+  // The same. Who is none need not be told.
+  void SetIdler(Idler& idler) { idler_ = &idler; }
 
   void Submit(Runnable& runnable);
 
   // Submits the `count` elements of [first, ...), each a Runnable*.
   template <class Iterator>
   void SubmitRange(Iterator first, size_t count) {
-    ready_.PushRange(first, count);
-    Announce(count);
+    if (ready_.PushRange(first, count)) return Announce(count);
+    for (; count > 0; --count, ++first) Submit(**first);  // as many as there is memory for
   }
 
   // Submits at(0), ..., at(count - 1), each a Runnable&.
@@ -111,6 +130,10 @@ class Pool {
   void SubmitEach(size_t count, At at) {
     SubmitRange(Elements<At>{&at, 0}, count);
   }
+
+  // Makes up for work items that there was no memory for; calls OnShort again if there still
+  // is none. Harmless at any time before Join has returned.
+  void StartMissing();
 
   // Waits until everything submitted has run and TBB has let go of our items, and closes
   // the pool: a later Submit does nothing. (An entry may be finished by a stopper between
@@ -145,20 +168,25 @@ class Pool {
   static size_t SeatsFor(size_t workers) { return 2 * workers + kSpareSeats; }
 
   void Announce(uint64_t count);
-  void StartItem();
-  void Start(uint32_t seat);
+  bool StartItem();
+  [[nodiscard]] bool TryStart(uint32_t seat);
   void Drain(uint32_t seat);
   [[nodiscard]] Runnable* Again(TbbSeat& seat, bool anywhere);
   [[nodiscard]] Runnable* Next(TbbSeat& seat);
-  [[nodiscard]] Runnable* TakeAll(TbbSeat& seat, size_t rights);
+  void Restock(TbbSeat& seat);
+  [[nodiscard]] bool TakeShelved(size_t seat, bool anywhere, Runnable*& runnable);
+  [[nodiscard]] bool AnyShelved() const;
+  [[nodiscard]] bool MayClaim() const { return count_.MayClaim() || AnyShelved(); }
   [[nodiscard]] bool StayAwake() const;
 
   const size_t workers_;
   ReadyQueue<Runnable*> ready_;
-  WorkCount<Runnable*> count_;
-  Idler* idler_ = nullptr;
+  WorkCount count_;
+  const std::unique_ptr<Shelf<Runnable*>[]> shelves_;  // of the seats
   EventCount idle_;
   IndexStack free_seats_;
+  Keeper* keeper_;
+  Idler* idler_ = nullptr;
   std::unique_ptr<Tbb> tbb_;
 };
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <thread>
+#include <type_traits>
 
 #include "sched/atomic.h"
 
@@ -27,10 +28,14 @@ namespace taskvisor::internal {
 // sub-queue it found empty hides an element of it, but has not taken the one it counted
 // for: those who go on are never more than the elements that they can see.
 //
+// Without memory for one more, Push says so and has changed nothing; it never throws: elements
+// are plain values, and the queue asks malloc.
+//
 // Progress: lock-free, but for malloc: the memory of a new block, and the table of pushing
 // threads, which one thread makes larger while those that push for the first time may wait.
 template <class T>
 class ReadyQueue {
+  static_assert(std::is_trivially_copyable_v<T>);
   static constexpr uint32_t kTurn = 32;
   struct Traits : moodycamel::ConcurrentQueueDefaultTraits {
     static const uint32_t EXPLICIT_CONSUMER_CONSUMPTION_QUOTA_BEFORE_ROTATE = kTurn;
@@ -50,28 +55,19 @@ class ReadyQueue {
 
   ReadyQueue() : shared_(*this) {}
 
-  void Push(T value) { queue_.enqueue(value); }
+  // False: no memory for it.
+  [[nodiscard]] bool Push(T value) { return queue_.enqueue(value); }
 
+  // All or none.
   template <class Iterator>
-  void PushRange(Iterator first, size_t count) {
-    queue_.enqueue_bulk(first, count);
+  [[nodiscard]] bool PushRange(Iterator first, size_t count) {
+    return queue_.enqueue_bulk(first, count);
   }
 
   [[nodiscard]] T Take(Cursor& cursor) {
     T value{};
     while (!queue_.try_dequeue(cursor.token_, value)) std::this_thread::yield();
     return value;
-  }
-
-  // The same for `count` elements.
-  void Take(Cursor& cursor, T* to, size_t count) {
-    while (true) {
-      const size_t taken = queue_.try_dequeue_bulk(cursor.token_, to, count);
-      if (taken == count) return;
-      if (taken == 0) std::this_thread::yield();
-      to += taken;
-      count -= taken;
-    }
   }
 
   // For threads without a cursor: whoever finds the shared one free uses it, the others

@@ -11,37 +11,54 @@ namespace taskvisor::internal {
 
 // Shelf<T>
 //
-// What one taker has set aside of a shared queue: elements in hand, and rights to take
-// further ones from the queue. It is there so that the shared counters are touched once for
-// several elements, and open to all so that nothing waits behind a taker that is busy.
+// Elements that one thread has taken from a shared queue in one go, while the queue's
+// counters were in its cache, and runs one by one. It is open to all: what lies on the shelf
+// of a thread that is busy, or stopped, is anybody's.
 //
-//   owner     Fill, AddRight ──▶ in hand, rights ── TakeElement, TakeRights ──▶ anybody's
+//   owner ── Put ──▶ items[next .. size) ── TryTake ──▶ the owner, or anybody else
 //
-// Word:  | lap : 32 | rights : 16 | next : 8 | size : 8 |
-//   lap      + 1 with every Fill: a taker that read an element of an earlier one fails
-//   rights   elements of the queue that may be taken
-//   next     items[next .. size) are in hand
+// Word:  | lap : 48 | next : 8 | size : 8 |
+//   lap     + 1 when the owner begins anew, at items[0]: a taker that read an item of an
+//           earlier lap fails in its compare-and-swap
 //
 // Memory order: an item is written before the word that shows it (release) and read after
-// it (acquire). The owner writes anew only when it has seen, through an acquire, that all
+// it (acquire). The owner begins anew only when it has seen, through an acquire, that all
 // are taken: the takers' compare-and-swaps come before that, and their reads before those.
 //
-// seq_cst, where the owner puts something on it: it then looks whether somebody left who
+// seq_cst, in Put and empty(): who puts something here then looks whether somebody left who
 // could have taken it, and who leaves lowers a count and then looks here. With acquire and
 // release both could read the old value (the store-buffer litmus test).
 //
-// Progress: each call is lock-free.
+// Progress: Put is wait-free, TryTake lock-free.
 template <class T>
 class Shelf {
  public:
   static constexpr size_t kItems = 31;
-  static constexpr uint64_t kMostRights = 0xffff;
 
-  // One in hand. False: there is none.
-  [[nodiscard]] bool TakeElement(T& element) {
+  // The owner. HasRoom stays true until its next Put.
+  [[nodiscard]] bool HasRoom() const {
+    // relaxed: the size is its own; the acquire of the takes is in Put.
+    const uint64_t w = word_.load(std::memory_order_relaxed);
+    return Size(w) < kItems || Next(w) == kItems;
+  }
+  // The owner. REQUIRES: HasRoom().
+  void Put(T element) {
+    const uint64_t w = word_.load(std::memory_order_acquire);
+    if (Next(w) == kItems) {  // nothing left to take: nobody but the owner moves the word
+      items_[0].store(element, std::memory_order_relaxed);
+      word_.exchange((w & kLapMask) + kLapOne + 1, std::memory_order_seq_cst);
+      return;
+    }
+    assert(Size(w) < kItems);
+    items_[Size(w)].store(element, std::memory_order_relaxed);
+    word_.fetch_add(1, std::memory_order_seq_cst);
+  }
+
+  // The one that lies there longest. False: there is none.
+  [[nodiscard]] bool TryTake(T& element) {
     T seen{};  // not ours until the word is moved
     const auto update = UpdateIf(
-        word_, [](uint64_t w) { return InHand(w) > 0; },
+        word_, [](uint64_t w) { return Next(w) < Size(w); },
         [&](uint64_t w) {
           seen = items_[Next(w)].load(std::memory_order_relaxed);
           return w + kNextOne;
@@ -50,49 +67,19 @@ class Shelf {
     return update.done;
   }
 
-  // At most `most` rights; 0: there are none.
-  [[nodiscard]] uint64_t TakeRights(uint64_t most) {
-    uint64_t taken = 0;
-    const auto update = UpdateIf(
-        word_, [](uint64_t w) { return Rights(w) > 0; },
-        [&](uint64_t w) {
-          taken = Rights(w) < most ? Rights(w) : most;
-          return w - taken * kRightOne;
-        });
-    return update ? taken : 0;
-  }
-
-  // The owner. REQUIRES: nothing in hand; 1 <= count <= kItems.
-  void Fill(const T* elements, size_t count) {
-    uint64_t seen = word_.load(std::memory_order_acquire);
-    assert(InHand(seen) == 0 && count >= 1 && count <= kItems);
-    for (size_t i = 0; i < count; ++i) items_[i].store(elements[i], std::memory_order_relaxed);
-    uint64_t next = 0;
-    do {  // rights may be taken meanwhile
-      next = ((seen & kLapMask) + kLapOne) | (seen & kRightsMask) | count;
-    } while (!word_.compare_exchange_weak(seen, next, std::memory_order_seq_cst,
-                                          std::memory_order_acquire));
-  }
-
-  // The owner: a right to an element that it has pushed.
-  void AddRight() { word_.fetch_add(kRightOne, std::memory_order_seq_cst); }
-
   [[nodiscard]] bool empty() const {
     const uint64_t w = word_.load(std::memory_order_seq_cst);
-    return InHand(w) == 0 && Rights(w) == 0;
+    return Next(w) == Size(w);
   }
 
  private:
-  static constexpr uint64_t kSizeMask = 0xff;
+  static constexpr uint64_t kMask = 0xff;
   static constexpr uint64_t kNextOne = uint64_t{1} << 8;
-  static constexpr uint64_t kRightOne = uint64_t{1} << 16;
-  static constexpr uint64_t kRightsMask = kMostRights << 16;
-  static constexpr uint64_t kLapOne = uint64_t{1} << 32;
+  static constexpr uint64_t kLapOne = uint64_t{1} << 16;
   static constexpr uint64_t kLapMask = ~(kLapOne - 1);
 
-  static size_t Next(uint64_t w) { return (w / kNextOne) & kSizeMask; }
-  static size_t InHand(uint64_t w) { return (w & kSizeMask) - Next(w); }
-  static uint64_t Rights(uint64_t w) { return (w & kRightsMask) / kRightOne; }
+  static size_t Size(uint64_t w) { return w & kMask; }
+  static size_t Next(uint64_t w) { return w / kNextOne & kMask; }
 
   alignas(kCacheLine) Atomic<uint64_t> word_{0};
   Atomic<T> items_[kItems] = {};

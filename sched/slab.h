@@ -42,17 +42,18 @@ class Slab {
     }
   }
 
-  // Nothing once `capacity` slots are out.
+  // Nothing once `capacity` slots are out. Throws, and has changed nothing, if there is no
+  // memory for a new chunk.
   [[nodiscard]] std::optional<uint32_t> Allocate() {
     if (const auto recycled = free_.Pop(Link())) return recycled;
     uint32_t fresh = used_.load(std::memory_order_relaxed);
     do {
       if (fresh >= capacity_) return free_.Pop(Link());  // a Free may have come meanwhile
+      EnsureChunk(fresh / kChunk);                       // first, or a number would be lost with it
       // seq_cst: one half of a store-load pair with a scan that first closes a gate
       // and then reads used(); see Registry::Commit for the other half.
     } while (!used_.compare_exchange_weak(fresh, fresh + 1, std::memory_order_seq_cst,
                                           std::memory_order_relaxed));
-    EnsureChunk(fresh / kChunk);
     return fresh;
   }
 
@@ -93,8 +94,7 @@ class Slab {
     return chunk == nullptr ? nullptr : &chunk->items[index % kChunk];
   }
 
-  // Slots ever used: all live ones are below it (At of one whose Allocate has not yet
-  // returned may have no chunk: use Find). seq_cst: see Allocate.
+  // Slots ever used: all live ones are below it. seq_cst: see Allocate.
   [[nodiscard]] uint32_t used() const { return used_.load(std::memory_order_seq_cst); }
 
  private:

@@ -18,6 +18,7 @@ TimerQueue::~TimerQueue() { Stop(); }
 
 void TimerQueue::Start() {
   if (thread_.joinable()) return;
+  stop_.store(false, std::memory_order_relaxed);  // handed over with the thread
   clock_->Watch(this, [this] { events_.Notify(); });
   try {
     thread_ = std::thread([this] { Loop(); });

@@ -43,6 +43,7 @@ class TimerQueue {
   explicit TimerQueue(std::shared_ptr<Clock> clock);
   ~TimerQueue();  // Stop()
 
+  // Throws if the system has no thread for it; nothing is started then.
   void Start();
   // Joins the thread; armed timers never fire, arming is still allowed (and useless).
   // Idempotent, one caller, not the timer thread.

@@ -7,22 +7,23 @@
 #include <memory>
 
 #include "sched/atomic.h"
-#include "sched/shelf.h"
 
 namespace taskvisor::internal {
 
-// WorkCount<T>
+// WorkCount
 //
 // Who may take how many elements of a pool's ready queue, and how many work items drain them.
 //
-//   pushed ── Announce ──▶ pending ── Claim ──▶ rights ── the queue's Take ──▶ taken
-//                                                 └── Keep: on the seat's shelf ── Claim ──▶ taken
+//   pushed ── Announce ──▶ pending ── Claim ──▶ credit of a seat ── Claim ──▶ taken
+//                                                  └── Claim of a seat with nothing to do
 //
 //   item:  promised ── Started ──▶ draining ── TryLeave ──▶ out
-//             └─ TryCallOff
+//             ├─ TryCallOff: none is needed any more
+//             └─ Break: there is no memory for it; TryPromise makes up for it later
 //
-// Word:  | pending : 31 | starting : 16 | closed : 1 | draining + kNone : 16 |
+// Word:  | pending : 28 | batch : 10 | starting : 12 | closed : 1 | draining + kNone : 13 |
 //   pending    pushed and not yet claimed
+//   batch      which seat claimed several at once last, and which of its batches that was
 //   starting   promised starts: their threads have yet to give TBB an item
 //   closed     joined: what is announced now never runs
 //   draining   items that TBB was given and that are not yet out. An item that leaves
@@ -32,25 +33,37 @@ namespace taskvisor::internal {
 // otherwise leave the pool short of an item, or without any. The price is that threads which
 // submit at once may start a few items too many; these find nothing to do.
 //
-// The word, and the queue's own counters, are what all pushers and all items contend for. So
-// while all items drain, one of them claims several elements at once, takes them from the
-// queue in one go, and keeps them on the shelf of its seat, from where it takes them one by
-// one. Nothing is stranded behind a long body: whoever finds nothing pending clears the
-// shelves of others before it leaves.
+// The word is what all pushers and all items contend for. So while all items drain, one of
+// them claims several elements at once, as credits of its seat, and takes them one by one
+// from a line of its own. A credit is a right to take, not an element: the queue stays the
+// one order. Nothing is stranded behind a long body: whoever finds nothing pending uses up
+// the credits of others before it leaves. The same holds for what the caller keeps elsewhere,
+// taken by the credits of a seat and not yet run: it says so in TryLeave, and calls
+// PromiseIfMissing when it has put something there.
 //
-// seq_cst, in one pair: Keep puts elements on a shelf and then reads `draining`; TryLeave
-// lowers it and then looks at the shelves. With acquire and release both could read the old
-// value, and elements would stay behind a body that runs for an hour, with no item awake to
-// take them.
+// Nor behind a thread that is stopped while it claims: it announces its credits first, as
+// promised ones that nobody may use, and names itself in the step that claims them. From
+// that step on anybody can turn the promise into credits (Settle).
+//
+//   Credits of a seat:  | version : 32 | batch : 1 | promised : 8 | count : 23 |
+//     C1  while promised > 0: the claim was made if the word's `batch` names this seat and the
+//         same batch bit, else it is still to come. (The bit changes from batch to batch of a
+//         seat: a promise never has that of the batch before it.)
+//     C2  before another batch takes its place in the word, the last one is settled
+//     C3  the version changes with every promise and settlement, so who is late fails
+//
+// seq_cst, in one pair: Claim adds credits and then reads `draining`; TryLeave lowers it and
+// then reads the credits. (So with what is kept elsewhere.) With acquire and release both could
+// read the old value, and credits would stay behind a body that runs for an hour, with no item
+// awake to use them.
 //
 // Progress: all calls are lock-free.
-template <class T>
 class WorkCount {
  public:
-  static constexpr size_t kMaxWorkers = 0x4000;
+  static constexpr size_t kMaxWorkers = 0x400;
 
   explicit WorkCount(size_t workers, size_t seats)
-      : workers_(workers), seats_(seats), shelves_(std::make_unique<Shelf<T>[]>(seats)) {}
+      : workers_(workers), seats_(seats), credits_(std::make_unique<Credits[]>(seats)) {}
 
   // `count` elements were pushed. The result: so many starts are promised by the caller,
   // who keeps or calls off each.
@@ -80,75 +93,81 @@ class WorkCount {
   // do; who joins is to be told.
   [[nodiscard]] bool Started() {
     // acq_rel: Join judges the word that this leaves.
-    return word_.fetch_add(1 - kStartingOne, std::memory_order_acq_rel) + 1 - kStartingOne == kNone;
+    return IsOver(word_.fetch_add(1 - kStartingOne, std::memory_order_acq_rel) + 1 - kStartingOne);
   }
 
-  // What Claim gave: an element, or so many rights to take one from the queue, or nothing.
-  struct Claimed {
-    T element;        // if there are no rights
-    uint64_t rights;  // at most kMostClaims; of several, all but one element go to Keep
-    [[nodiscard]] bool nothing() const { return rights == 0 && element == T{}; }
-  };
-  static constexpr size_t kMostClaims = Shelf<T>::kItems + 1;
+  // The promise cannot be kept. True: nothing is left to do; who joins is to be told.
+  [[nodiscard]] bool Break() {
+    return IsOver(word_.fetch_sub(kStartingOne, std::memory_order_acq_rel) - kStartingOne);
+  }
+  // Makes one promise more if an item is missing.
+  [[nodiscard]] bool TryPromise() { return PromiseOne(); }
 
+  struct Claimed {
+    bool got;     // the caller owns one element: it takes it from the queue
+    bool starts;  // and promises a start, as by Announce
+  };
   // The item on `seat`.
   [[nodiscard]] Claimed Claim(size_t seat) {
-    Claimed claimed{};
-    if (shelves_[seat].TakeElement(claimed.element)) return claimed;
-    claimed.rights = shelves_[seat].TakeRights(kMostClaims);
-    if (claimed.rights > 0) return claimed;
-    uint64_t share = 0;
-    const auto update = UpdateIf(
-        word_, [](uint64_t w) { return w >= kPendingOne; },
-        [&](uint64_t w) {
-          share = Missing(w) > 0 ? 1 : ShareOf(w / kPendingOne);
-          return w - share * kPendingOne;
-        });
-    if (!update) return FromOthers(seat);
-    claimed.rights = share;
-    return claimed;
+    if (Use(credits_[seat].word)) return {true, false};
+    const Batch own = NextBatchOf(seat);
+    bool promised = false;
+    uint64_t seen = word_.load(std::memory_order_acquire);
+    while (seen >= kPendingOne) {
+      const uint64_t claims = SharesOf(seen, seat);
+      uint64_t next = seen - claims * kPendingOne;
+      if (claims > 1) {
+        Settle(seen);
+        Promise(own, claims - 1);
+        promised = true;
+        next = (next & ~kBatchMask) | own.InWord();
+      }
+      // acq_rel: the promise is seen by who sees the batch.
+      if (!word_.compare_exchange_weak(seen, next, std::memory_order_acq_rel,
+                                       std::memory_order_acquire)) {
+        continue;
+      }
+      if (claims > 1) return {true, Keep(next)};
+      if (promised) CallBack(own);
+      return {true, false};
+    }
+    if (promised) CallBack(own);
+    return {UseAny(), false};
   }
 
-  // Puts on the seat's shelf what was claimed for later. True: not all items drain, one may
-  // have left meanwhile; the caller has promised a start.
-  [[nodiscard]] bool Keep(size_t seat, const T* elements, size_t count) {
-    shelves_[seat].Fill(elements, count);
+  // One more element for the caller, if its seat has a credit.
+  [[nodiscard]] bool TryUse(size_t seat) { return Use(credits_[seat].word); }
+  // The item on `seat` has pushed an element that it does not announce. True: as Claimed::starts.
+  [[nodiscard]] bool AddCredit(size_t seat) {
+    credits_[seat].word.fetch_add(1, std::memory_order_seq_cst);
     return PromiseIfMissing();
   }
-
-  // Takes an element that waits before one that the caller has pushed and not announced:
-  // from the seat's shelf, or `anywhere`. Then the pushed one counts, and `starts` is as in
-  // Keep. False: neither; the caller takes one from the queue for the one that it pushed.
-  [[nodiscard]] bool Exchange(size_t seat, bool anywhere, T& element, bool& starts) {
-    bool taken = shelves_[seat].TakeElement(element);
-    // Not a right of theirs: that leads to the queue too.
-    for (size_t other = 0; anywhere && !taken && other < seats_; ++other) {
-      taken = shelves_[other].TakeElement(element);
-    }
-    if (!taken) return false;
-    shelves_[seat].AddRight();
-    starts = PromiseIfMissing();
-    return true;
+  // True: not all items drain, one may have left meanwhile; the caller has promised a start.
+  [[nodiscard]] bool PromiseIfMissing() {
+    return Missing(word_.load(std::memory_order_seq_cst)) > 0 && PromiseOne();
   }
 
   // Elements wait that the item on `seat` would take next.
   [[nodiscard]] bool Waiting(size_t seat) const {
-    return word_.load(std::memory_order_acquire) >= kPendingOne || !shelves_[seat].empty();
+    return word_.load(std::memory_order_acquire) >= kPendingOne ||
+           (credits_[seat].word.load(std::memory_order_relaxed) & kCountMask) > 0;
   }
 
   // Something may be there to claim: a hint, without a change.
   [[nodiscard]] bool MayClaim() const {
-    return word_.load(std::memory_order_acquire) >= kPendingOne || AnythingKept();
+    return word_.load(std::memory_order_acquire) >= kPendingOne || AnyCredit();
   }
 
-  // An item that found nothing. False: something came, and it goes on.
-  [[nodiscard]] bool TryLeave() {
+  // An item that found nothing. False: something came, and it goes on. kept(), with seq_cst:
+  // something is kept elsewhere.
+  template <class Kept>
+  [[nodiscard]] bool TryLeave(Kept kept) {
     uint64_t seen = word_.load(std::memory_order_acquire);
     do {
       if (seen >= kPendingOne) return false;
     } while (!word_.compare_exchange_weak(seen, seen - 1, std::memory_order_seq_cst,
                                           std::memory_order_acquire));
-    if (!AnythingKept()) return true;
+    if (!AnyCredit() && !kept()) return true;
     // Somebody claimed for later, and may not have seen us leave. Back, unless others
     // drain in our place: they look too.
     return !UpdateIf(
@@ -160,40 +179,117 @@ class WorkCount {
   // True once nothing is pending or drains: nothing announced later will run.
   [[nodiscard]] bool TryClose() {
     const auto close = UpdateIf(
-        word_, [](uint64_t w) { return w == kNone; }, [](uint64_t w) { return w | kClosed; });
-    return close.done || close.seen == (kNone | kClosed);
+        word_, [](uint64_t w) { return IsOver(w); }, [](uint64_t w) { return w | kClosed; });
+    return close.done || IsOver(close.seen & ~kClosed);
   }
 
  private:
-  static constexpr uint64_t kDrainingMask = 0xffff;
-  static constexpr uint64_t kNone = 0x4000;
-  static constexpr uint64_t kClosed = uint64_t{1} << 16;
-  static constexpr int kStartingShift = 17;
-  static constexpr uint64_t kStartingOne = uint64_t{1} << kStartingShift;
-  static constexpr uint64_t kStartingMask = 0xffff;
-  static constexpr uint64_t kPendingOne = uint64_t{1} << 33;
+  struct alignas(kCacheLine) Credits {
+    Atomic<uint64_t> word{0};
+  };
+  // One of the two that a seat's batches are by turns.
+  struct Batch {
+    size_t seat;
+    bool bit;
+    [[nodiscard]] uint64_t InWord() const {
+      return ((seat + 1) << 1 | static_cast<uint64_t>(bit)) << kBatchShift;
+    }
+  };
 
+  static constexpr uint64_t kDrainingMask = 0x1fff;
+  static constexpr uint64_t kNone = 0x1000;  // as many as can be starting, at least
+  static constexpr uint64_t kClosed = uint64_t{1} << 13;
+  static constexpr int kStartingShift = 14;
+  static constexpr uint64_t kStartingOne = uint64_t{1} << kStartingShift;
+  static constexpr uint64_t kStartingMask = 0xfff;
+  static constexpr int kBatchShift = 26;
+  static constexpr uint64_t kBatchMask = uint64_t{0x3ff} << kBatchShift;
+  static constexpr size_t kBatchSeats = 0x1ff;  // seats above claim one by one
+  static constexpr uint64_t kPendingOne = uint64_t{1} << 36;
+  static constexpr uint64_t kMostClaims = 32;
+
+  static constexpr uint64_t kCountMask = 0x7fffff;
+  static constexpr int kPromisedShift = 23;
+  static constexpr uint64_t kPromisedMask = uint64_t{0xff} << kPromisedShift;
+  static constexpr uint64_t kBatchBit = uint64_t{1} << 31;
+  static constexpr uint64_t kVersionOne = uint64_t{1} << 32;
+
+  // Nothing pending, promised or draining. The last batch stays in the word.
+  static bool IsOver(uint64_t w) { return (w & ~kBatchMask) == kNone; }
   // Items that could be draining and are not.
   [[nodiscard]] uint64_t Missing(uint64_t w) const {
     const uint64_t draining = w & kDrainingMask;
     return draining < kNone + workers_ ? kNone + workers_ - draining : 0;
   }
   // Half of what would be fair now, so that all come to their end together.
-  [[nodiscard]] uint64_t ShareOf(uint64_t pending) const {
-    return std::clamp<uint64_t>(pending / (2 * workers_), 1, kMostClaims);
+  [[nodiscard]] uint64_t SharesOf(uint64_t w, size_t seat) const {
+    if (Missing(w) > 0 || seat >= kBatchSeats) return 1;
+    return std::clamp<uint64_t>(w / kPendingOne / (2 * workers_), 1, kMostClaims);
   }
-  // An element of another seat's shelf, or one right.
-  [[nodiscard]] Claimed FromOthers(size_t seat) {
-    Claimed claimed{};
-    for (size_t i = 1; i < seats_; ++i) {
-      Shelf<T>& shelf = shelves_[(seat + i) % seats_];
-      if (shelf.TakeElement(claimed.element)) return claimed;
-      if ((claimed.rights = shelf.TakeRights(1)) > 0) return claimed;
+  static bool Use(Atomic<uint64_t>& credits) {
+    return UpdateIf(
+               credits, [](uint64_t c) { return (c & kCountMask) > 0; },
+               [](uint64_t c) { return c - 1; })
+        .done;
+  }
+  // A credit of anybody's.
+  [[nodiscard]] bool UseAny() {
+    Settle(word_.load(std::memory_order_acquire));
+    for (size_t seat = 0; seat < seats_; ++seat) {
+      if (Use(credits_[seat].word)) return true;
     }
-    return claimed;
+    return false;
   }
-  [[nodiscard]] bool PromiseIfMissing() {
-    if (Missing(word_.load(std::memory_order_seq_cst)) == 0) return false;
+
+  // Only the item on the seat changes the bit, so it is its own here.
+  [[nodiscard]] Batch NextBatchOf(size_t seat) const {
+    // relaxed: the last item on the seat handed it over.
+    return {seat, (credits_[seat].word.load(std::memory_order_relaxed) & kBatchBit) == 0};
+  }
+  // In place of what may be promised for this batch already.
+  void Promise(Batch own, uint64_t credits) {
+    static_cast<void>(UpdateIf(
+        credits_[own.seat].word, [](uint64_t) { return true; },
+        [=](uint64_t c) {
+          const uint64_t bare = (c & ~(kPromisedMask | kBatchBit)) + kVersionOne;
+          return bare | credits << kPromisedShift | (own.bit ? kBatchBit : 0);
+        }));
+  }
+  // The batch is not claimed after all; the next one is of the same bit.
+  void CallBack(Batch own) { Promise({own.seat, !own.bit}, 0); }
+
+  // Where the batch of `w` stands; null: there was none.
+  [[nodiscard]] Atomic<uint64_t>* CreditsOf(uint64_t w) const {
+    const uint64_t seat = (w & kBatchMask) >> (kBatchShift + 1);
+    return seat == 0 ? nullptr : &credits_[seat - 1].word;
+  }
+  // The promise of credits `c` is of the batch of `w`.
+  static bool IsOf(uint64_t c, uint64_t w) {
+    return (c & kPromisedMask) != 0 && ((c & kBatchBit) != 0) == ((w >> kBatchShift & 1) != 0);
+  }
+  // The last batch of `w` has its credits when this returns, or is not the last any more.
+  void Settle(uint64_t w) {
+    Atomic<uint64_t>* const credits = CreditsOf(w);
+    if (credits == nullptr) return;
+    uint64_t c = credits->load(std::memory_order_acquire);
+    while (IsOf(c, w)) {
+      // Read after `c`: if the batch is still the last one now, the promise is of it (C1).
+      const uint64_t now = word_.load(std::memory_order_acquire);
+      if ((now & kBatchMask) != (w & kBatchMask)) return;
+      const uint64_t promised = (c & kPromisedMask) >> kPromisedShift;
+      const uint64_t settled = (c & ~kPromisedMask) + promised + kVersionOne;
+      if (credits->compare_exchange_weak(c, settled, std::memory_order_seq_cst,
+                                         std::memory_order_acquire)) {
+        return;
+      }
+    }
+  }
+  // After a claim that left `w`. True: as PromiseIfMissing.
+  [[nodiscard]] bool Keep(uint64_t w) {
+    Settle(w);
+    return PromiseIfMissing();
+  }
+  [[nodiscard]] bool PromiseOne() {
     return UpdateIf(
                word_,
                [this](uint64_t w) {
@@ -202,14 +298,19 @@ class WorkCount {
                [](uint64_t w) { return w + kStartingOne; })
         .done;
   }
-  [[nodiscard]] bool AnythingKept() const {
-    return std::any_of(&shelves_[0], &shelves_[seats_],
-                       [](const Shelf<T>& shelf) { return !shelf.empty(); });
+  [[nodiscard]] bool AnyCredit() const {
+    const uint64_t w = word_.load(std::memory_order_seq_cst);
+    const Atomic<uint64_t>* const last = CreditsOf(w);
+    if (last != nullptr && IsOf(last->load(std::memory_order_seq_cst), w)) return true;
+    for (size_t seat = 0; seat < seats_; ++seat) {
+      if ((credits_[seat].word.load(std::memory_order_seq_cst) & kCountMask) > 0) return true;
+    }
+    return false;
   }
 
   const size_t workers_;
   const size_t seats_;
-  const std::unique_ptr<Shelf<T>[]> shelves_;
+  const std::unique_ptr<Credits[]> credits_;
   alignas(kCacheLine) Atomic<uint64_t> word_{kNone};
 };
 

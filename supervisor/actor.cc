@@ -73,7 +73,8 @@ Actor::Actor(const SupervisorConfig& config, Pool& pool, TimerQueue& timers, Pub
       publisher_(publisher),
       registry_(registry),
       grace_(config.grace),
-      jitter_(JitterOf(config)) {
+      jitter_(JitterOf(config)),
+      set_aside_(timers, registry, *this, pool) {
   if (config.max_concurrent.has_value()) {
     permits_.emplace(static_cast<int64_t>(*config.max_concurrent));
   }
@@ -102,9 +103,23 @@ bool Actor::AcquireOrPark(Entry& entry, Seat& seat) {
   if (!entry.state.TryPark()) {
     FinishUnstarted(entry, seat, /*permit=*/false);
   } else {
-    OfferPermit(permits_->Park(ticket));
+    Park(ticket);
   }
   return false;
+}
+
+void Actor::Park(Ticket ticket) {
+  std::optional<Ticket> offer;
+  if (!permits_->TryPark(ticket, offer)) return set_aside_.Put(registry_.At(ticket.slot));
+  OfferPermit(offer);
+}
+
+void Actor::TakeUp(Entry& entry) {
+  const Snapshot seen = entry.state.Load();
+  if (seen.Is(Phase::kQueued)) return Submit(entry);
+  if (!seen.Is(Phase::kWaiting)) return;
+  const Ticket ticket{entry.slot, seen.epoch()};
+  permits_->TryAcquire() ? OfferPermit(ticket) : Park(ticket);
 }
 
 void Actor::ReleasePermit() {

@@ -13,6 +13,7 @@
 #include "supervisor/entry.h"
 #include "supervisor/publisher.h"
 #include "supervisor/runner.h"
+#include "supervisor/set_aside.h"
 #include "taskvisor/supervisor_config.h"
 
 namespace taskvisor::internal {
@@ -47,6 +48,8 @@ class Actor {
   void Submit(std::span<const TaskId> ids);
   // From the pool.
   void Run(Entry& entry, Seat& seat) noexcept;
+  // One that was set aside.
+  void TakeUp(Entry& entry);
   // From the timer thread.
   void OnTimer(Entry& entry, Entry::TimerUse use, uint64_t epoch);
 
@@ -83,6 +86,7 @@ class Actor {
   };
 
   [[nodiscard]] bool AcquireOrPark(Entry& entry, Seat& seat);
+  void Park(Ticket ticket);
   void ReleasePermit();
   void OfferPermit(std::optional<Ticket> ticket);
   void FinishUnstarted(Entry& entry, Seat& seat, bool permit);
@@ -108,6 +112,7 @@ class Actor {
   const Duration grace_;
   const JitterSource jitter_;
   std::optional<Permits<Ticket>> permits_;
+  SetAside set_aside_;
 };
 
 }  // namespace taskvisor::internal

@@ -1,6 +1,7 @@
 #include "supervisor/admission.h"
 
 #include <algorithm>
+#include <new>
 #include <optional>
 #include <string>
 
@@ -53,6 +54,14 @@ void AnnounceAnonymous(Publisher& publisher, std::span<const TaskId> ids, TimePo
   for (const TaskId id : ids) publisher.EmitRun(requested(id), added(id));
 }
 
+TaskOutcome Rejected(RejectionKind kind) {
+  try {
+    return TaskOutcome(OutcomeKind::kRejected, Label(kind)).set_rejection(kind);
+  } catch (const std::bad_alloc&) {  // then without the text
+    return TaskOutcome(OutcomeKind::kRejected).set_rejection(kind);
+  }
+}
+
 }  // namespace
 
 absl::Status Admission::Validate(std::span<const TaskSpec> specs) {
@@ -71,23 +80,22 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
   const auto is_named = [](const TaskSpec& spec) { return !spec.name().empty(); };
   const bool named = std::any_of(specs.begin(), specs.end(), is_named);
   const TimePoint now = config_.clock->Now();
+  ReserveAll(specs, ids, named);
   // The worker of one task is told before the reader of its events. The events of many would
   // fill the lane: their reader is to come at once.
   std::optional<LateWake> late;
   if (specs.size() == 1) late.emplace(publisher_.wakes());
   if (named) {
-    for (size_t i = 0; i < specs.size(); ++i) ids[i] = Reserve(specs[i], now).Id();
-    std::vector<bool> taken;
-    if (!Claim(specs, ids, taken)) return Refuse(specs, ids, taken);
+    Request(specs, ids, now);
+    if (!Claim(specs, ids)) return Refuse(specs, ids);
+    for (size_t i = 0; i < specs.size(); ++i) {
+      Entry& entry = registry_.At(ids[i].slot());
+      Furnish(entry, specs[i]);
+      Announce(entry, now);
+    }
+  } else {
+    AnnounceAnonymous(publisher_, {ids, specs.size()}, now);
   }
-  // Without names there is nothing that could refuse: one pass over the memory.
-  for (size_t i = 0; i < specs.size(); ++i) {
-    Entry& entry = named ? registry_.At(ids[i].slot()) : registry_.Reserve();
-    ids[i] = entry.Id();
-    Furnish(entry, specs[i]);
-    if (named) Announce(entry, now);
-  }
-  if (!named) AnnounceAnonymous(publisher_, {ids, specs.size()}, now);
   Commit({ids, specs.size()});
   CatchUpWithShutdown({ids, specs.size()});
   return absl::OkStatus();
@@ -106,35 +114,68 @@ absl::Status Admission::Enter(std::span<const TaskSpec> specs) {
   return ShuttingDown();
 }
 
-Entry& Admission::Reserve(const TaskSpec& spec, TimePoint now) {
-  Entry& entry = registry_.Reserve();
-  // Nobody can know of an anonymous one yet: its two events become one run.
-  if (spec.name().empty()) return entry;
-  const EventName name(entry.Id(), spec.name());
-  publisher_.EmitRun(name.Draft(EventKind::kTaskAddRequested, publisher_.WallAt(now)));
-  return entry;
+void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool named) {
+  size_t reserved = 0;
+  try {
+    for (TaskSpec& spec : specs) {
+      Entry& entry = registry_.Reserve();
+      ids[reserved++] = entry.Id();
+      entry.rules = rules_.Find(spec.Resolve(config_.task_defaults));
+      // Without names there is nothing that could refuse: one pass over the memory.
+      if (!named) {
+        Furnish(entry, spec);
+      } else if (!spec.name().empty()) {
+        registry_.SetName(entry, spec.name());
+      }
+    }
+  } catch (...) {
+    TakeBack(specs.first(reserved), ids);
+    if (reserved < specs.size()) registry_.gate().Leave(specs.size() - reserved);
+    throw;
+  }
 }
 
-bool Admission::Claim(std::span<const TaskSpec> specs, const TaskId* ids,
-                      std::vector<bool>& taken) {
+void Admission::TakeBack(std::span<TaskSpec> specs, const TaskId* ids) {
+  for (size_t i = 0; i < specs.size(); ++i) {
+    Entry& entry = registry_.At(ids[i].slot());
+    if (entry.body != nullptr) {  // furnished
+      if (entry.cell != nullptr) entry.cell->Detach();
+      SpecAccess::GiveBack(specs[i], std::move(entry.body), std::move(entry.cell));
+      entry.body = nullptr;
+    }
+    registry_.DropName(entry);
+    registry_.Withdraw(entry);
+  }
+}
+
+void Admission::Request(std::span<const TaskSpec> specs, const TaskId* ids, TimePoint now) {
+  for (size_t i = 0; i < specs.size(); ++i) {
+    // Nobody can know of an anonymous one yet: its two events become one run.
+    if (specs[i].name().empty()) continue;
+    const EventName name(ids[i], specs[i].name());
+    publisher_.EmitRun(name.Draft(EventKind::kTaskAddRequested, publisher_.WallAt(now)));
+  }
+}
+
+bool Admission::Claim(std::span<const TaskSpec> specs, const TaskId* ids) {
+  bool all = true;
   for (size_t i = 0; i < specs.size(); ++i) {
     const std::string& name = specs[i].name();
-    if (name.empty() || registry_.ClaimName(registry_.At(ids[i].slot()), name)) continue;
-    taken.resize(specs.size());
-    taken[i] = true;
+    if (name.empty()) continue;
+    all = registry_.ClaimName(registry_.At(ids[i].slot()), name) && all;
   }
-  return taken.empty();
+  return all;
 }
 
-absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids,
-                               const std::vector<bool>& taken) {
+absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids) {
   const TimePoint now = config_.clock->Now();
   absl::Status status;
   for (size_t i = 0; i < specs.size(); ++i) {
-    const RejectionKind kind =
-        taken[i] ? RejectionKind::kAlreadyExists : RejectionKind::kBatchRejected;
-    if (taken[i] && status.ok()) status = AlreadyExists(specs[i].name());
     Entry& entry = registry_.At(ids[i].slot());
+    const bool taken = !specs[i].name().empty() && !entry.named;
+    const RejectionKind kind =
+        taken ? RejectionKind::kAlreadyExists : RejectionKind::kBatchRejected;
+    if (taken && status.ok()) status = AlreadyExists(specs[i].name());
     const EventName name(entry.Id(), specs[i].name());
     const EventDraft failed =
         name.Draft(EventKind::kTaskAddFailed, publisher_.WallAt(now)).WithRejectionKind(kind);
@@ -145,7 +186,7 @@ absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids,
     }
     registry_.Withdraw(entry);
     if (const CellRef cell = SpecAccess::TakeCell(specs[i]); cell != nullptr) {
-      cell->Set(TaskOutcome(OutcomeKind::kRejected, Label(kind)).set_rejection(kind), true);
+      cell->Set(Rejected(kind), /*drained=*/true);
     }
   }
   return status;
@@ -160,7 +201,6 @@ void Admission::Announce(const Entry& entry, TimePoint now) {
 }
 
 void Admission::Furnish(Entry& entry, TaskSpec& spec) {
-  entry.rules = rules_.Find(spec.Resolve(config_.task_defaults));
   entry.ordinal = next_ordinal_.fetch_add(1, std::memory_order_relaxed);
   entry.body = SpecAccess::TakeBody(spec);
   entry.cell = SpecAccess::TakeCell(spec);

@@ -4,7 +4,6 @@
 #include <span>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "supervisor/actor.h"
@@ -18,6 +17,10 @@ namespace taskvisor::internal {
 class SpecAccess {
  public:
   static TaskBody TakeBody(TaskSpec& spec) { return std::move(spec.body_); }
+  static void GiveBack(TaskSpec& spec, TaskBody body, CellRef cell) {
+    spec.body_ = std::move(body);
+    spec.cell_ = std::move(cell);
+  }
   static bool HasBody(const TaskSpec& spec) { return spec.body_ != nullptr; }
   static CellRef TakeCell(TaskSpec& spec) { return std::move(spec.cell_); }
 };
@@ -29,6 +32,10 @@ class SpecAccess {
 //   validate ── gate ── reserve slots ── claim names ──┬─ publish TaskAdded, commit, submit
 //    (status)  (status)  TaskAddRequested              └─ one taken: withdraw all,
 //                                                         TaskAddFailed each
+//
+// All memory that a task takes is taken while slots are reserved, before anything can be seen:
+// if there is none, everything is taken back, and the call throws std::bad_alloc as if it had
+// never been. What follows cannot fail. (The pool's queue may have no memory: see SetAside.)
 //
 // No body starts before every TaskAdded of the call is published: entries become
 // kQueued only after that. A name counts as taken from the moment it is claimed, also
@@ -54,11 +61,13 @@ class Admission {
 
  private:
   [[nodiscard]] absl::Status Enter(std::span<const TaskSpec> specs);
-  Entry& Reserve(const TaskSpec& spec, TimePoint now);
-  // False: a name is taken, and which ones (true) is in `taken`.
-  [[nodiscard]] bool Claim(std::span<const TaskSpec> specs, const TaskId* ids,
-                           std::vector<bool>& taken);
-  absl::Status Refuse(std::span<TaskSpec> specs, const TaskId* ids, const std::vector<bool>& taken);
+  // A slot for each, with all that needs memory.
+  void ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool named);
+  void TakeBack(std::span<TaskSpec> specs, const TaskId* ids);
+  void Request(std::span<const TaskSpec> specs, const TaskId* ids, TimePoint now);
+  // False: a name is taken. The entries that did not get theirs have none.
+  [[nodiscard]] bool Claim(std::span<const TaskSpec> specs, const TaskId* ids);
+  absl::Status Refuse(std::span<TaskSpec> specs, const TaskId* ids);
   // TaskAdded, and for an anonymous task TaskAddRequested before it.
   void Announce(const Entry& entry, TimePoint now);
   void Furnish(Entry& entry, TaskSpec& spec);

@@ -25,8 +25,20 @@ Effect EffectOf(EventKind kind) {
   }
 }
 
+// Room for one more. The table would be left broken by a growth that finds no memory; so it
+// never grows: a larger one is made beside it, and takes its place once it is there.
+template <class Tasks>
+void MakeRoom(Tasks& tasks) {
+  constexpr size_t kLeast = 63;
+  // Up to this load the table makes room by its own means, without memory.
+  if ((tasks.size() + 1) * 32 <= tasks.capacity() * 25) return;
+  Tasks larger(std::max(kLeast, 2 * tasks.capacity() + 1));
+  larger.merge(tasks);
+  tasks = std::move(larger);
+}
+
 template <class Tasks, class Key>
-bool Apply(Tasks& tasks, const Key& key, const AliveTracker::Fact& fact, Effect effect) {
+bool Apply(Tasks& tasks, Key key, const AliveTracker::Fact& fact, Effect effect) {
   const auto found = tasks.find(key);
   if (found != tasks.end() && fact.sequence <= found->second.sequence) return false;
   if (effect == Effect::kGone) {
@@ -34,7 +46,8 @@ bool Apply(Tasks& tasks, const Key& key, const AliveTracker::Fact& fact, Effect 
     tasks.erase(found);
     return true;
   }
-  auto& state = found != tasks.end() ? found->second : tasks[key];
+  if (found == tasks.end()) MakeRoom(tasks);
+  auto& state = found != tasks.end() ? found->second : tasks[std::move(key)];
   if (state.name.empty()) state.name = fact.name;
   state.sequence = fact.sequence;
   state.slot = fact.id.slot();

@@ -74,6 +74,7 @@ class Entry final : public EntryFields, public Timer {
   [[nodiscard]] const Name* name() const;
 
   bool named = false;             // owned by the phase
+  Atomic<bool> set_aside{false};  // see SetAside
   Atomic<uint32_t> next_free{0};  // the slab's
 
  private:

@@ -1,5 +1,6 @@
 #include "taskvisor/errors.h"
 
+#include <new>
 #include <string_view>
 #include <utility>
 
@@ -11,6 +12,16 @@
 
 namespace taskvisor {
 namespace {
+
+// As `make` makes it; without memory for that, the bare code.
+template <class Make>
+absl::Status OrBare(absl::StatusCode code, Make make) {
+  try {
+    return make();
+  } catch (const std::bad_alloc&) {
+    return absl::Status(code, "");
+  }
+}
 
 constexpr char kLabelUrl[] = "taskvisor/label";
 constexpr char kGraceUrl[] = "taskvisor/grace_exceeded";
@@ -84,12 +95,20 @@ absl::Status InvalidConfig(std::string_view message) {
   return Error(absl::StatusCode::kInvalidArgument, "config_invalid", message);
 }
 absl::Status AlreadyExists(std::string_view name) {
-  return Error(absl::StatusCode::kAlreadyExists, "runtime_task_already_exists",
-               absl::StrCat("a task named \"", ToAbsl(name), "\" is registered"));
+  return OrBare(absl::StatusCode::kAlreadyExists, [&] {
+    return Error(absl::StatusCode::kAlreadyExists, "runtime_task_already_exists",
+                 absl::StrCat("a task named \"", ToAbsl(name), "\" is registered"));
+  });
 }
 absl::Status Full(size_t max_tasks) {
   return Error(absl::StatusCode::kResourceExhausted, "runtime_command_queue_full",
                absl::StrCat("max_tasks (", max_tasks, ") tasks are registered"));
+}
+absl::Status OutOfMemory() {
+  return OrBare(absl::StatusCode::kResourceExhausted, [] {
+    return Error(absl::StatusCode::kResourceExhausted, "runtime_out_of_memory",
+                 "no memory for the call; it has changed nothing");
+  });
 }
 absl::Status ShuttingDown() {
   return Error(absl::StatusCode::kUnavailable, "runtime_shutting_down",
@@ -98,6 +117,12 @@ absl::Status ShuttingDown() {
 absl::Status AlreadyRunning() {
   return Error(absl::StatusCode::kFailedPrecondition, "runtime_already_running",
                "Run was called before; it works once per supervisor");
+}
+absl::Status StartFailed(std::string_view why) {
+  return OrBare(absl::StatusCode::kResourceExhausted, [&] {
+    return Error(absl::StatusCode::kResourceExhausted, "runtime_start_failed",
+                 absl::StrCat("the supervisor's threads could not be started: ", ToAbsl(why)));
+  });
 }
 absl::Status WouldDeadlock(std::string_view call) {
   return Error(absl::StatusCode::kFailedPrecondition, "runtime_would_deadlock",

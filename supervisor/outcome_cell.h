@@ -58,6 +58,8 @@ class OutcomeCell {
     slot_ = id.slot();
     id_.store(id.value(), std::memory_order_release);  // pairs with the acquire in id()
   }
+  // The admission is taken back.
+  void Detach() { id_.store(0, std::memory_order_release); }
   [[nodiscard]] TaskId id() const {
     const uint64_t value = id_.load(std::memory_order_acquire);
     return value == 0 ? TaskId() : TaskId(value, slot_);

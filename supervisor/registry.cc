@@ -109,16 +109,25 @@ Entry& Registry::Reserve() {
   return entry;
 }
 
-bool Registry::ClaimName(Entry& entry, std::string_view name) {
+void Registry::SetName(Entry& entry, std::string_view name) {
   const uint32_t place = AllocateIn(name_slab_);
   NameLink& link = name_slab_.At(place);
-  link.name.Set(name);
+  try {
+    link.name.Set(name);
+  } catch (...) {  // no memory for a long one
+    name_slab_.Free(place);
+    throw;
+  }
   link.owner.store(entry.slot, std::memory_order_release);
   // Before others can find it: they look here whether it is still this task's.
   entry.named = true;
   entry.name_place.store(place + 1, std::memory_order_release);
-  if (names_.Insert(place, name)) return true;
-  FreeName(TakeName(entry), nullptr);
+}
+
+bool Registry::ClaimName(Entry& entry, std::string_view name) {
+  // relaxed: this thread has set it.
+  if (names_.Insert(entry.name_place.load(std::memory_order_relaxed) - 1, name)) return true;
+  DropName(entry);
   return false;
 }
 

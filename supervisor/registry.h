@@ -29,9 +29,9 @@ namespace taskvisor::internal {
 // under a caller that passed the gate: it has slots to spare for those on their way back.
 // A name has a place of its own, in a second slab: anonymous tasks need none.
 //
-// Progress: Reserve, ClaimName, Lookup, Finish are lock-free (malloc when the slab or a
-// long name needs new memory). Nothing here waits for an event or a worker, except the
-// two Await calls, which say so.
+// Progress: Reserve, SetName, ClaimName, Lookup, Finish are lock-free (malloc when the slab or
+// a long name needs new memory: in Reserve and SetName, which throw without it). Nothing here waits
+// for an event or a worker, except the two Await calls, which say so.
 class Registry : public Idler {
  public:
   // seats: of the pool whose idler this is.
@@ -41,8 +41,12 @@ class Registry : public Idler {
 
   // A slot with a new id, not yet visible. REQUIRES: the gate was entered for it.
   [[nodiscard]] Entry& Reserve();
-  // Publishes the name of a reserved entry. False: taken.
+  // A reserved entry gets a place for its name, which nobody finds yet.
+  void SetName(Entry& entry, std::string_view name);
+  // Publishes the name that was set. False: taken, and the entry has none any more.
   [[nodiscard]] bool ClaimName(Entry& entry, std::string_view name);
+  // Takes a name back that was set and not claimed, if there is one.
+  void DropName(Entry& entry) { FreeName(TakeName(entry), /*ended=*/nullptr); }
   // Gives a reserved entry back as if it had never been; its name, if claimed, is free.
   void Withdraw(Entry& entry);
 

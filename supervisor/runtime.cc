@@ -2,12 +2,14 @@
 
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <string>
 #include <utility>
 
 #include "sched/timed_wait.h"
 #include "supervisor/no_waiting.h"
 #include "supervisor/status.h"
+#include "supervisor/text.h"
 
 namespace taskvisor::internal {
 namespace {
@@ -34,7 +36,7 @@ Runtime::Runtime(SupervisorConfig config, Hooks hooks)
       admission_(config_, registry_, actor_, publisher_, pool_),
       shutdown_(*this) {
   config_.subscribers.clear();
-  pool_.set_idler(registry_);
+  pool_.SetIdler(registry_);
 }
 
 Runtime::~Runtime() = default;
@@ -43,7 +45,12 @@ void Runtime::Start() {
   std::call_once(start_once_, [this] {
     const BlockSignals block;
     timers_.Start();
-    subscribers_.bus().Start();
+    try {
+      subscribers_.bus().Start();
+    } catch (...) {
+      timers_.Stop();
+      throw;
+    }
     started_.store(true, std::memory_order_release);
   });
 }
@@ -51,7 +58,12 @@ void Runtime::Start() {
 absl::Status Runtime::Run(std::vector<TaskSpec> batch) {
   if (MustNotWait()) return WouldDeadlock("Run");
   if (run_used_.exchange(true, std::memory_order_acq_rel)) return AlreadyRunning();
-  Start();
+  try {
+    Start();
+  } catch (const std::exception& error) {
+    run_used_.store(false, std::memory_order_release);
+    return StartFailed(WhatOf(error));
+  }
   if (shutdown_.trigger().has_value()) return shutdown_.Wait();
   const auto on_signal = [this](int signal) {
     shutdown_.Request({ShutdownTrigger::Kind::kSignal, signal}, config_.grace);
@@ -68,8 +80,10 @@ absl::Status Runtime::Run(std::vector<TaskSpec> batch) {
     shutdown_.Request({}, config_.grace, signals);
     return shutdown_.Wait();
   }
-  std::vector<TaskId> ids(batch.size());
-  const absl::Status added = Add(batch, ids.data(), /*wait=*/false);
+  const absl::Status added = OrOutOfMemory([&] {
+    std::vector<TaskId> ids(batch.size());
+    return Add(batch, ids.data(), /*wait=*/false);
+  });
   if (!added.ok()) {
     // Refused because a shutdown began first: its result is this one's.
     return registry_.gate().closed() ? shutdown_.Wait() : added;

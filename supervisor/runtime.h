@@ -32,7 +32,8 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   Runtime(SupervisorConfig config, Hooks hooks);
   ~Runtime();
 
-  // Threads up; once, later callers wait for the first.
+  // Threads up; once, later callers wait for the first. Throws if the system has none for
+  // us; nothing is started then, and the next caller tries again.
   void Start();
   [[nodiscard]] bool started() const { return started_.load(std::memory_order_acquire); }
 

@@ -6,13 +6,12 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
-#include <system_error>
 #include <thread>
 #include <tuple>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "sched/timed_wait.h"
+#include "supervisor/line_buffer.h"
 #include "supervisor/no_waiting.h"
 #include "supervisor/runtime.h"
 #include "supervisor/status.h"
@@ -62,7 +61,7 @@ bool Shutdown::Request(ShutdownTrigger trigger, Duration grace, absl::Status fai
   try {
     const BlockSignals block;
     std::thread(RunAndLetGo, self).detach();
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
     RunAndLetGo(std::move(self));  // no thread to be had: on this one
   }
   return true;
@@ -135,9 +134,11 @@ void Shutdown::RunPhases() {
 void Shutdown::Phase(std::string_view name, const std::function<void()>& work) {
   const auto report = [&](std::string_view what) {
     broken_ = true;
-    const std::string reason = absl::StrCat(ToAbsl(name), ": ", ToAbsl(what));
-    runtime_.publisher().Emit(EventKind::kRuntimeFailure, runtime_.clock().Now(),
-                              [&](EventDraft& e) { e.WithTask("shutdown").WithReason(reason); });
+    LineBuffer reason;  // there may be no memory: that may be what it tells of
+    reason.Text(name).Text(": ").Text(what);
+    runtime_.publisher().Emit(
+        EventKind::kRuntimeFailure, runtime_.clock().Now(),
+        [&](EventDraft& e) { e.WithTask("shutdown").WithReason(reason.view()); });
   };
   try {
     if (runtime_.hooks().on_shutdown_phase) runtime_.hooks().on_shutdown_phase(name);

@@ -110,15 +110,18 @@ class SignalWatcher::Hub {
 
 absl::StatusOr<std::unique_ptr<SignalWatcher>> SignalWatcher::Install(
     std::function<void(int)> on_signal) {
-  std::unique_ptr<SignalWatcher> watcher(new SignalWatcher());
-  watcher->on_signal_ = std::move(on_signal);
+  std::unique_ptr<SignalWatcher> watcher;
   try {
-    std::lock_guard lock(HubMutex());
-    watcher->hub_ = Hub::Get();
-  } catch (const std::system_error& error) {
+    watcher.reset(new SignalWatcher());
+    watcher->on_signal_ = std::move(on_signal);
+    {
+      std::lock_guard lock(HubMutex());
+      watcher->hub_ = Hub::Get();
+    }
+    watcher->hub_->Add(watcher.get());
+  } catch (const std::exception& error) {  // no thread, or no memory
     return SignalSetupFailed(error.what());
   }
-  watcher->hub_->Add(watcher.get());
   return watcher;
 }
 

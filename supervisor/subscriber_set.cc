@@ -8,8 +8,8 @@
 #include <typeinfo>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "sched/timed_wait.h"
+#include "supervisor/line_buffer.h"
 #include "supervisor/publisher.h"
 #include "supervisor/text.h"
 
@@ -17,6 +17,9 @@ namespace taskvisor::internal {
 namespace {
 
 constexpr size_t kReconcileSlack = 1024;
+
+// Name, reason, and the numbers that are not in the record.
+static_assert(ReportText::kCapacity >= kMaxNameLength + kMaxReasonLength + 6 * sizeof(uint64_t));
 
 Report<EventRecord> ReportOf(const EventDraft& draft) {
   Report<EventRecord> report;
@@ -180,11 +183,12 @@ Report<EventRecord> SubscriberSet::MakeLag(uint64_t lost) noexcept {
     Reconcile();
     stale_ = true;  // there may be records of earlier tickets that a pass has not seen yet
   }
-  const std::string reason = absl::StrCat("lagged(", lost, ")");
+  LineBuffer reason;
+  reason.Text("lagged(").Decimal(lost).Text(")");
   EventDraft draft(EventKind::kSubscriberOverflow);
   draft.WithAt(clock_.WallAt(clock_.Now()))
       .WithTask("subscriber_listener")
-      .WithReason(reason)
+      .WithReason(reason.view())
       .WithCount(lost);
   return ReportOf(draft);
 }

@@ -1,9 +1,11 @@
 #include "taskvisor/supervisor.h"
 
+#include <exception>
 #include <utility>
 
 #include "supervisor/runtime.h"
 #include "supervisor/status.h"
+#include "supervisor/text.h"
 
 namespace taskvisor {
 
@@ -36,7 +38,14 @@ SupervisorHandle Supervisor::Serve() {
 
 const SupervisorConfig& Supervisor::config() const { return runtime_->config(); }
 
-absl::Status Supervisor::Shutdown() { return Serve().Shutdown(); }
+absl::Status Supervisor::Shutdown() {
+  try {
+    runtime_->Start();
+  } catch (const std::exception& error) {
+    return internal::StartFailed(internal::WhatOf(error));
+  }
+  return SupervisorHandle(runtime_).Shutdown();
+}
 
 void Supervisor::DumpRecent(int fd) const noexcept { runtime_->subscribers().recorder()->Dump(fd); }
 
@@ -47,16 +56,20 @@ std::optional<ShutdownTrigger> Supervisor::shutdown_trigger() const {
 namespace {
 
 absl::StatusOr<TaskId> AddOne(internal::Runtime& runtime, TaskSpec& spec, bool wait) {
-  TaskId id;
-  if (absl::Status added = runtime.Add({&spec, 1}, &id, wait); !added.ok()) return added;
-  return id;
+  return internal::OrOutOfMemory([&]() -> absl::StatusOr<TaskId> {
+    TaskId id;
+    if (absl::Status added = runtime.Add({&spec, 1}, &id, wait); !added.ok()) return added;
+    return id;
+  });
 }
 
 absl::StatusOr<WatchedTask> AddWatched(internal::Runtime& runtime, TaskSpec& spec, bool wait) {
-  TaskWaiter waiter = spec.Watch();
-  TaskId id;
-  if (absl::Status added = runtime.Add({&spec, 1}, &id, wait); !added.ok()) return added;
-  return WatchedTask{id, std::move(waiter)};
+  return internal::OrOutOfMemory([&]() -> absl::StatusOr<WatchedTask> {
+    TaskWaiter waiter = spec.Watch();
+    TaskId id;
+    if (absl::Status added = runtime.Add({&spec, 1}, &id, wait); !added.ok()) return added;
+    return WatchedTask{id, std::move(waiter)};
+  });
 }
 
 }  // namespace
@@ -78,10 +91,12 @@ absl::StatusOr<WatchedTask> SupervisorHandle::TryAddAndWatch(TaskSpec spec) cons
 }
 
 absl::StatusOr<std::vector<TaskId>> SupervisorHandle::AddBatch(std::vector<TaskSpec> specs) const {
-  std::vector<TaskId> ids(specs.size());
-  absl::Status added = runtime_->Add(specs, ids.data(), /*wait=*/false);
-  if (!added.ok()) return added;
-  return ids;
+  return internal::OrOutOfMemory([&]() -> absl::StatusOr<std::vector<TaskId>> {
+    std::vector<TaskId> ids(specs.size());
+    absl::Status added = runtime_->Add(specs, ids.data(), /*wait=*/false);
+    if (!added.ok()) return added;
+    return ids;
+  });
 }
 
 absl::StatusOr<bool> SupervisorHandle::Remove(TaskId id) const { return runtime_->Remove(id); }

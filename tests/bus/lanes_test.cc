@@ -9,6 +9,7 @@
 
 #include "bus/ring.h"
 #include "sched/event_count.h"
+#include "tests/support/gate.h"
 #include "tests/support/seed.h"
 
 namespace taskvisor::internal {
@@ -103,6 +104,30 @@ TEST(Lanes, AThreadWithoutALaneLosesItsRecordsAndTheyAreCounted) {
   EXPECT_EQ(ring.TakeTrailingLosses(), 2u);
   EXPECT_EQ(ring.number(), 2u);
   EXPECT_TRUE(ring.TrySleep());
+}
+
+// Whatever the options say.
+TEST(Lanes, MoreThreadsThanThereAreLanesAtMostLoseTheirRecords) {
+  IntRing::Options options;
+  options.max_threads = 2 * IntRing::kMaxThreads;
+  IntRing ring(1, options);
+  constexpr uint32_t kMore = 3;
+  std::atomic<uint32_t> published{0};
+  std::atomic<uint32_t> lost{0};
+  std::atomic<bool> over{false};
+  std::vector<std::thread> threads;
+  for (uint32_t i = 0; i < IntRing::kMaxThreads + kMore; ++i) {
+    threads.emplace_back([&] {
+      lost += Put(ring, 1) != Published::kYes;
+      ++published;
+      over.wait(false);  // and keeps its number
+    });
+  }
+  EXPECT_TRUE(testing::Eventually([&] { return published == threads.size(); }));
+  over = true;
+  over.notify_all();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(lost, kMore);
 }
 
 // One lane is enough for threads that come one after another, also for unread records.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <vector>
@@ -82,6 +83,30 @@ TEST(Subscription, ClosedBeforeItsStartItIsDoneAndRefuses) {
   EXPECT_FALSE(subscription->Start());
   EXPECT_EQ(Offer(*subscription, 1), Offered::kClosed);
   EXPECT_EQ(subscription->Counts().dropped, 1u);
+}
+
+// What a sink keeps (a user's subscriber, which may keep a handle) is let go of in any case.
+TEST(Subscription, ASinkIsToldOfTheCloseOnceAlsoIfThereNeverWasAThread) {
+  struct ClosingSink final : Sink<TestRecord> {
+    explicit ClosingSink(std::atomic<int>& counter) : closed(counter) {}
+    void OnRecord(const TestRecord&) noexcept override {}
+    void OnClosed() noexcept override { ++closed; }
+    bool Wants(const TestRecord&) const noexcept override { return true; }
+    std::atomic<int>& closed;
+  };
+  for (const bool started : {false, true}) {
+    std::atomic<int> closed{0};
+    const auto subscription = std::make_shared<Subscription<TestRecord>>(
+        "test", 4, std::make_unique<ClosingSink>(closed));
+    if (started) {
+      ASSERT_TRUE(subscription->Start());
+    }
+    subscription->Close();
+    subscription->Close();
+    subscription->Abandon();
+    EXPECT_TRUE(Eventually([&] { return subscription->Done(); }));
+    EXPECT_EQ(closed, 1) << started;
+  }
 }
 
 TEST(Subscription, CloseDeliversWhatIsQueued) {

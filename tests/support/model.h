@@ -68,6 +68,12 @@ class Model {
   static void Step() {
     if (current_ != nullptr) current_->Reschedule();
   }
+  // The running thread stops before its n-th access from here, until WakeAll(until).
+  static void StopAtStep(uint64_t n, const void* until) {
+    if (current_ == nullptr) return;
+    current_->running_->stops_in = n;
+    current_->running_->stops_on = until;
+  }
   // Whether a thing that may go either way goes wrong now (a weak compare-and-swap).
   static bool Chance(uint64_t one_in) {
     return current_ != nullptr && current_->random_.Below(one_in) == 0;
@@ -110,6 +116,8 @@ class Model {
     uint64_t weight = 1;
     const void* sleeps_on = nullptr;
     int64_t deadline = kForEver;
+    uint64_t stops_in = 0;  // 0: it does not stop
+    const void* stops_on = nullptr;
     bool done = false;
     std::unique_ptr<char[]> stack;
     ucontext_t context{};
@@ -155,6 +163,10 @@ class Model {
     if (++steps_ > kMaxSteps) {
       if (trouble_.empty()) trouble_ = "no end after many steps; running: " + Names();
       return Stop();
+    }
+    if (running_->stops_in > 0 && --running_->stops_in == 0) {
+      running_->sleeps_on = running_->stops_on;
+      running_->deadline = kForEver;
     }
     const bool awake = running_->sleeps_on == nullptr;
     if (awake && random_.Below(4) < stickiness_) return;

@@ -22,6 +22,10 @@ namespace taskvisor {
 //                         backoff_*                          see BackoffPolicy::Make
 //   kAlreadyExists        runtime_task_already_exists        the name is taken
 //   kResourceExhausted    runtime_command_queue_full         max_tasks registered
+//                         runtime_out_of_memory              no memory; nothing has changed.
+//                                                            Without memory for the label
+//                                                            too, there is none
+//                         runtime_start_failed               no thread; nothing was started
 //                         crash_dump_table_full              see InstallCrashDump
 //   kUnavailable          runtime_shutting_down              shut down, or about to be
 //   kFailedPrecondition   runtime_already_running            Run was used up

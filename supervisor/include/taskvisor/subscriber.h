@@ -22,6 +22,8 @@ namespace taskvisor {
 // An exception out of OnEvent becomes SubscriberPanicked; the next event follows.
 //
 // Name, QueueCapacity and Interests are read once, when the supervisor is created.
+// When a shutdown's subscriber drain is over (SupervisorConfig::subscriber_drain), a callback
+// that runs, or was just about to, may outlast the shutdown; no further one follows.
 // OnEvent may call the supervisor's handle; blocking on a shutdown from inside it makes
 // that shutdown wait for its subscriber drain to expire.
 class Subscriber {

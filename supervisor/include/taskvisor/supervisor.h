@@ -74,7 +74,8 @@ class SupervisorHandle {
  public:
   // Registers a task; it starts as soon as a worker is free. Success: registered and
   // indexed, not yet started. Waits while `max_tasks` are registered.
-  // Errors: kInvalidArgument, kAlreadyExists, kUnavailable, kFailedPrecondition.
+  // Errors: kInvalidArgument, kAlreadyExists, kUnavailable, kFailedPrecondition;
+  // kResourceExhausted without memory for it: then nothing has changed.
   absl::StatusOr<TaskId> Add(TaskSpec spec) const;
   // The same, but kResourceExhausted at once where Add would wait; publishes nothing then.
   absl::StatusOr<TaskId> TryAdd(TaskSpec spec) const;
@@ -182,7 +183,10 @@ class Supervisor {
     return Run(std::move(batch));
   }
 
-  // Starts the threads, once, and returns when they are ready. Any number of calls.
+  // Starts the threads, once, and returns when they are ready. Any number of calls. If the
+  // system has no thread or no memory for them it throws what std::thread throws
+  // (std::system_error, std::bad_alloc), has started nothing, and may be called again; Run
+  // answers kResourceExhausted ("runtime_start_failed") then, and does not count as used.
   SupervisorHandle Serve();
 
   // As it was given, with defaults filled in; its subscribers have been handed over.

@@ -1,0 +1,51 @@
+#include "supervisor/set_aside.h"
+
+#include <chrono>
+
+#include "sched/timed_wait.h"
+#include "sched/timer_queue.h"
+#include "supervisor/actor.h"
+#include "supervisor/registry.h"
+
+namespace taskvisor::internal {
+namespace {
+
+// On a clock that somebody has to move there is none: the timer thread is at it until there
+// is memory.
+constexpr std::chrono::milliseconds kPause{2};
+
+}  // namespace
+
+SetAside::SetAside(TimerQueue& timers, const Registry& registry, Actor& actor, Pool& pool)
+    : Timer([](Timer& timer, uint64_t) { static_cast<SetAside&>(timer).Look(); }),
+      timers_(timers),
+      registry_(registry),
+      actor_(actor),
+      pool_(pool) {
+  pool_.SetKeeper(*this);
+}
+
+void SetAside::Put(Entry& entry) noexcept {
+  entry.set_aside.store(true, std::memory_order_release);  // pairs with the exchange in Look
+  LookLater();
+}
+
+void SetAside::LookLater() noexcept {
+  if (due_.exchange(true, std::memory_order_acq_rel)) return;
+  const Clock& clock = timers_.clock();
+  const Duration pause = clock.RunsByItself() ? Duration(kPause) : Duration::zero();
+  // Only one at a time: `due_` was clear, so the last one has fired.
+  timers_.Arm(*this, SaturatingAdd(clock.Now(), pause), /*tag=*/0);
+}
+
+void SetAside::Look() {
+  static_cast<void>(due_.exchange(false, std::memory_order_acq_rel));
+  pool_.StartMissing();
+  registry_.ForEach([this](Entry& entry, Snapshot) {
+    // The load alone leaves the line shared: most are not marked.
+    if (!entry.set_aside.load(std::memory_order_relaxed)) return;
+    if (entry.set_aside.exchange(false, std::memory_order_acq_rel)) actor_.TakeUp(entry);
+  });
+}
+
+}  // namespace taskvisor::internal
