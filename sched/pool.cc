@@ -259,9 +259,8 @@ Runnable* Pool::Next(TbbSeat& seat) {
     const WorkCount::Claimed claimed = count_.Claim(number);
     if (claimed.starts) StartItem();
     if (claimed.got) {
-      next = ready_.Take(seat.cursor_);
-      Restock(seat);
-      return next;
+      if (TakeClaimed(seat, next)) return next;
+      continue;
     }
     if (TakeShelved(number, /*anywhere=*/true, next)) return next;
     if (idler_ != nullptr) idler_->OnIdle(seat);
@@ -269,15 +268,16 @@ Runnable* Pool::Next(TbbSeat& seat) {
   }
 }
 
-// One at a time, so that a thread that is stopped here holds no more than that.
-void Pool::Restock(TbbSeat& seat) {
+// Takes the element that was claimed, and what the seat has credits for: one at a time, so
+// that a thread that is stopped here holds no more than that. False: they are on its shelf.
+bool Pool::TakeClaimed(TbbSeat& seat, Runnable*& only) {
   Shelf<Runnable*>& shelf = shelves_[seat.number()];
-  bool put = false;
-  while (shelf.HasRoom() && count_.TryUse(seat.number())) {
-    shelf.Put(ready_.Take(seat.cursor_));
-    put = true;
-  }
-  if (put && count_.PromiseIfMissing()) StartItem();
+  only = ready_.Take(seat.cursor_);
+  if (!count_.HasCredit(seat.number())) return true;
+  shelf.Put(only);
+  while (shelf.HasRoom() && count_.TryUse(seat.number())) shelf.Put(ready_.Take(seat.cursor_));
+  if (count_.PromiseIfMissing()) StartItem();
+  return false;
 }
 
 bool Pool::TakeShelved(size_t seat, bool anywhere, Runnable*& runnable) {

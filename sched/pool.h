@@ -173,7 +173,7 @@ class Pool {
   void Drain(uint32_t seat);
   [[nodiscard]] Runnable* Again(TbbSeat& seat, bool anywhere);
   [[nodiscard]] Runnable* Next(TbbSeat& seat);
-  void Restock(TbbSeat& seat);
+  [[nodiscard]] bool TakeClaimed(TbbSeat& seat, Runnable*& only);
   [[nodiscard]] bool TakeShelved(size_t seat, bool anywhere, Runnable*& runnable);
   [[nodiscard]] bool AnyShelved() const;
   [[nodiscard]] bool MayClaim() const { return count_.MayClaim() || AnyShelved(); }

@@ -135,6 +135,9 @@ class WorkCount {
     return {UseAny(), false};
   }
 
+  [[nodiscard]] bool HasCredit(size_t seat) const {
+    return (credits_[seat].word.load(std::memory_order_relaxed) & kCountMask) > 0;
+  }
   // One more element for the caller, if its seat has a credit.
   [[nodiscard]] bool TryUse(size_t seat) { return Use(credits_[seat].word); }
   // The item on `seat` has pushed an element that it does not announce. True: as Claimed::starts.
@@ -149,8 +152,7 @@ class WorkCount {
 
   // Elements wait that the item on `seat` would take next.
   [[nodiscard]] bool Waiting(size_t seat) const {
-    return word_.load(std::memory_order_acquire) >= kPendingOne ||
-           (credits_[seat].word.load(std::memory_order_relaxed) & kCountMask) > 0;
+    return word_.load(std::memory_order_acquire) >= kPendingOne || HasCredit(seat);
   }
 
   // Something may be there to claim: a hint, without a change.
