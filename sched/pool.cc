@@ -94,7 +94,7 @@ class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
 
 class Pool::TbbSeat final : public Seat {
  public:
-  explicit TbbSeat(ReadyQueue<Runnable*>& ready) : cursor_(ready) {}
+  TbbSeat(uint32_t index, ReadyQueue<Runnable*>& ready) : Seat(index), cursor_(ready) {}
 
   void CancelNested() override { context_.cancel_group_execution(); }
 
@@ -121,7 +121,7 @@ struct Pool::Tbb {
       : workers(pool.workers_),
         arena(static_cast<int>(pool.workers_), /*reserved_for_masters=*/0),
         seats{} {
-    for (size_t i = 0; i < SeatsFor(workers); ++i) seats.emplace_back(pool.ready_);
+    for (uint32_t i = 0; i < SeatsFor(workers); ++i) seats.emplace_back(i, pool.ready_);
     WorkerBudget::Add(workers);
     arena.initialize();
     observer = std::make_unique<ArenaObserver>(arena, &pool);

@@ -28,8 +28,13 @@ class Seat {
   // waits it runs again at once, else behind what waits.
   void RunAgain(Runnable& runnable) { again_ = &runnable; }
 
+  // Below Pool::seats(). One Runnable at a time runs on a seat.
+  [[nodiscard]] uint32_t index() const { return index_; }
+
  protected:
+  explicit Seat(uint32_t index = 0) : index_(index) {}
   ~Seat() = default;
+  const uint32_t index_;
   Runnable* again_ = nullptr;
 };
 
@@ -102,6 +107,7 @@ class Pool {
   [[nodiscard]] static bool OnWorkerOf(const Pool* pool);
 
   [[nodiscard]] size_t workers() const { return workers_; }
+  [[nodiscard]] size_t seats() const { return SeatsFor(workers_); }
 
  private:
   // An input iterator, as far as the ready queue needs one.
