@@ -25,7 +25,8 @@ class Seat {
   // knows that it still runs. The pool makes the seat fit for the next Runnable.
   virtual void CancelNested() = 0;
 
-  // Of all of the pool's, below seats(). What is kept by it belongs to who runs there.
+  // Below Pool::seats(). One Runnable at a time runs on a seat: what is kept by its number
+  // belongs to that one.
   [[nodiscard]] uint32_t number() const { return number_; }
 
   // As Pool::Submit, for the one that runs here now, as the last thing it does: if nothing

@@ -66,12 +66,13 @@ const Name* Entry::name() const {
 }
 
 Actor::Actor(const SupervisorConfig& config, Pool& pool, TimerQueue& timers, Publisher& publisher,
-             Registry& registry)
+             Registry& registry, Watchdog& watchdog)
     : pool_(pool),
       timers_(timers),
       clock_(timers.clock()),
       publisher_(publisher),
       registry_(registry),
+      watchdog_(watchdog),
       grace_(config.grace),
       jitter_(JitterOf(config)),
       set_aside_(timers, registry, *this, pool) {
@@ -149,10 +150,12 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   const Duration timeout = entry.rules->timeout.value_or(Duration::zero());
   attempt.deadline =
       timeout == Duration::zero() ? TimePoint::max() : SaturatingAdd(attempt.start, timeout);
-  RunningAttempt running{
-      AttemptContext(entry.state, clock_,
-                     {entry.Id(), entry.name(), attempt.number, attempt.deadline}),
-      seat};
+  const uint64_t epoch = seen.epoch() + 1;
+  WatchSlot* const watched = watchdog_.Enter(seat.number(), entry, epoch, attempt.start);
+  RunningAttempt running{AttemptContext(entry.state, clock_,
+                                        {entry.Id(), entry.name(), attempt.number, attempt.deadline,
+                                         watched == nullptr ? nullptr : &watched->beat()}),
+                         seat};
   // Read by others under a pin, which needs kRunning: published by TryBegin.
   entry.attempt.store(&running, std::memory_order_relaxed);
   entry.started_at.store(attempt.start.time_since_epoch().count(), std::memory_order_relaxed);
@@ -161,13 +164,13 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   // Before kRunning, in which others may publish the attempt's timeout or the task's end.
   publisher_.Emit(EventKind::kTaskStarting, attempt.start, entry,
                   [&](EventDraft& e) { e.WithAttempt(attempt.number); });
-  const uint64_t epoch = seen.epoch() + 1;
   if (attempt.deadline != TimePoint::max()) {
     timers_.Arm(entry, attempt.deadline, Entry::Tag(Entry::TimerUse::kTimeout, epoch));
   }
   TaskResult result;
   if (const auto begun = entry.state.TryBegin(); begun) {
     if (Snapshot{begun.seen}.due()) TimeOut(entry, epoch);
+    if (watched != nullptr) watchdog_.LookBy(attempt.start, *entry.rules->heartbeat);
     result = CallBody(entry.body, running.context.context());
     attempt.end = clock_.Now();
     attempt.last = entry.state.Settle();
@@ -176,6 +179,7 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
     attempt.end = attempt.start;
     attempt.last = entry.state.SettleUnbegun();
   }
+  if (watched != nullptr) watched->Leave();
   ReleasePermit();
   Conclude(entry, seat, attempt, std::move(result));
 }
@@ -190,9 +194,7 @@ void Actor::OnTimer(Entry& entry, Entry::TimerUse use, uint64_t epoch) {
       return;
     }
     case Entry::TimerUse::kGrace:
-      static_cast<void>(registry_.Abandon(entry, Snapshot{epoch << kEpochShift}, clock_.Now(),
-                                          /*force=*/true));
-      return;
+      return watchdog_.Abandon(entry, epoch, clock_.Now());
   }
 }
 
@@ -238,6 +240,13 @@ void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResul
   if (attempt.last.abandoned()) {  // its outcome is out: only the slot is left to give back
     static_cast<void>(entry.state.TryFinish(/*stopped=*/true));
     return registry_.Finish(entry, TaskOutcome(), attempt.end, &seat);
+  }
+  if (attempt.last.silent()) {
+    publisher_.Emit(EventKind::kTaskRecovered, attempt.end, entry, [&](EventDraft& e) {
+      e.WithAttempt(attempt.number)
+          .WithDuration(attempt.end - attempt.start)
+          .WithThread(entry.thread.load(std::memory_order_relaxed));
+    });
   }
   const AttemptEnd end = Judge(entry, attempt, result);
   const EventName name(entry);

@@ -14,6 +14,7 @@
 #include "supervisor/publisher.h"
 #include "supervisor/runner.h"
 #include "supervisor/set_aside.h"
+#include "supervisor/watchdog.h"
 #include "taskvisor/supervisor_config.h"
 
 namespace taskvisor::internal {
@@ -40,7 +41,7 @@ class Actor {
   };
 
   Actor(const SupervisorConfig& config, Pool& pool, TimerQueue& timers, Publisher& publisher,
-        Registry& registry);
+        Registry& registry, Watchdog& watchdog);
 
   // A queued entry gets its turn.
   void Submit(Entry& entry) { pool_.Submit(entry); }
@@ -109,6 +110,7 @@ class Actor {
   Clock& clock_;
   Publisher& publisher_;
   Registry& registry_;
+  Watchdog& watchdog_;
   const Duration grace_;
   const JitterSource jitter_;
   std::optional<Permits<Ticket>> permits_;

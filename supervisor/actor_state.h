@@ -34,12 +34,13 @@ namespace taskvisor::internal {
 //   kDelaying    whoever takes it out: the timer thread or a stopper
 //   kFinishing   the thread that moved it here, until Release
 //
-// Word:  | epoch : 40 | pins : 8 | cause : 4 | flags : 8 | phase : 4 |
+// Word:  | epoch : 40 | silent : 1 | pins : 7 | cause : 4 | flags : 8 | phase : 4 |
 //   epoch   + 1 with every attempt and every release: a timer, a ticket or a stale id
 //           that carries an old epoch is refused inside the compare-and-swap
 //   pins    threads that act on the running attempt from outside (stop, timeout,
 //           abandonment). Settle waits for them, so an attempt outlives its pins
 //   cause   of the stop, a CancelCause; 0 while kStop is not set
+//   silent  a flag as the others: TaskStuck is out, TaskRecovered is not
 //
 // Timers are armed by the owner before the phase they serve (kStarting for kRunning's
 // timeout, kSettling for kDelaying), because in the phase itself others may take the
@@ -69,7 +70,8 @@ inline constexpr int kCauseShift = 12;
 inline constexpr uint64_t kCauseMask = uint64_t{0xf} << kCauseShift;
 inline constexpr int kPinShift = 16;
 inline constexpr uint64_t kPinOne = uint64_t{1} << kPinShift;
-inline constexpr uint64_t kPinMask = uint64_t{0xff} << kPinShift;
+inline constexpr uint64_t kPinMask = uint64_t{0x7f} << kPinShift;
+inline constexpr uint64_t kSilent = uint64_t{1} << 23;  // this attempt missed its heartbeat
 inline constexpr int kEpochShift = 24;
 inline constexpr uint64_t kEpochOne = uint64_t{1} << kEpochShift;
 // What a body's context looks at.
@@ -104,6 +106,7 @@ struct Snapshot {
   [[nodiscard]] bool due() const { return (word & kDue) != 0; }
   [[nodiscard]] bool committed() const { return (word & kCommitted) != 0; }
   [[nodiscard]] bool pinned() const { return (word & kPinMask) != 0; }
+  [[nodiscard]] bool silent() const { return (word & kSilent) != 0; }
   [[nodiscard]] uint8_t cause() const {
     return static_cast<uint8_t>((word & kCauseMask) >> kCauseShift);
   }
@@ -224,16 +227,29 @@ class ActorState {
         .done;
   }
 
+  // The watchdog: the body of the attempt of `epoch` has missed its heartbeat (silent), or
+  // beats again. Done: the flag is changed, and the caller holds a pin. A task that was
+  // given up has had its last events but one: refused.
+  [[nodiscard]] bool TrySilence(uint64_t epoch, bool silent) {
+    return Move(
+               [=](Snapshot s) {
+                 return s.Is(Phase::kRunning) && s.epoch() == epoch && !s.abandoned() &&
+                        s.silent() != silent;
+               },
+               [](Snapshot s) { return Snapshot{(s.word ^ kSilent) + kPinOne}; })
+        .done;
+  }
+
   void Unpin() { word_.fetch_sub(kPinOne, std::memory_order_acq_rel); }
 
   // Worker whose body has returned. Waits for the pins: their holders are in a few
   // lines of ours, and in what the body itself hung on its scopes. The result is the
-  // attempt's last state; its timeout flag is spent.
+  // attempt's last state; its own flags are spent.
   [[nodiscard]] Snapshot Settle() {
     while (true) {
-      const auto update =
-          Move([](Snapshot s) { return !s.pinned(); },
-               [](Snapshot s) { return s.In(Phase::kSettling).Without(kTimedOut | kScoped); });
+      const auto update = Move(
+          [](Snapshot s) { return !s.pinned(); },
+          [](Snapshot s) { return s.In(Phase::kSettling).Without(kTimedOut | kScoped | kSilent); });
       if (update) return {update.seen};
       std::this_thread::yield();
     }

@@ -31,6 +31,10 @@ absl::Status ValidateOne(const TaskSpec& spec) {
   if (spec.timeout().has_value() && spec.timeout()->value_or(Duration(0)) < Duration(0)) {
     return InvalidSpec("timeout: negative; 0 or none is no timeout");
   }
+  if (spec.heartbeat().has_value() && spec.heartbeat()->value_or(Duration(1)) <= Duration(0)) {
+    return InvalidSpec(
+        absl::StrCat("heartbeat: ", ToText(**spec.heartbeat()), "; above 0, or WithoutHeartbeat"));
+  }
   if (spec.restart().has_value() && spec.restart()->interval() < Duration(0)) {
     return InvalidSpec("interval: negative");
   }

@@ -9,7 +9,10 @@ namespace taskvisor {
 namespace internal {
 
 AttemptContext::AttemptContext(ActorState& state, Clock& clock, Facts facts)
-    : state_(state), clock_(clock), facts_(facts), context_(*this, state.word(), kCancelledMask) {}
+    : state_(state),
+      clock_(clock),
+      facts_(facts),
+      context_(*this, state.word(), kCancelledMask, facts.beat) {}
 
 AttemptContext::~AttemptContext() { delete node_.load(std::memory_order_acquire); }
 

@@ -37,6 +37,7 @@ class AttemptContext {
     const Name* name;  // null or empty: anonymous
     uint32_t attempt;
     TimePoint deadline;
+    Atomic<uint32_t>* beat = nullptr;  // null: no heartbeat
   };
 
   AttemptContext(ActorState& state, Clock& clock, Facts facts);

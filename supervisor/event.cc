@@ -86,6 +86,7 @@ std::string Event::ToString() const {
   Append(line, "timeout", timeout());
   Append(line, "overrun", overrun());
   Append(line, "grace", grace());
+  AppendNumber(line, "thread", thread());
   AppendNumber(line, "exit_code", exit_code());
   AppendLabel(line, "backoff_source", backoff_source());
   AppendLabel(line, "outcome_kind", outcome_kind());

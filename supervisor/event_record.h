@@ -80,6 +80,7 @@ class EventDraft {
     if (!code.has_value()) return *this;
     return exit_code_ = *code, Set(Event::kExitCode);
   }
+  EventDraft& WithThread(int32_t thread) { return exit_code_ = thread, Set(Event::kThread); }
   EventDraft& WithBackoffSource(BackoffSource s) {
     return backoff_source_ = s, Set(Event::kBackoffSource);
   }

@@ -68,6 +68,7 @@ void PutLine(LineBuffer& line, const Event& event) {
   Put(line, "timeout", event.timeout());
   Put(line, "overrun", event.overrun());
   Put(line, "grace", event.grace());
+  Put(line, "thread", event.thread());
   Put(line, "exit_code", event.exit_code());
   Put(line, "backoff_source", event.backoff_source());
   Put(line, "outcome_kind", event.outcome_kind());

@@ -40,7 +40,9 @@ std::string_view Label(EventKind kind) {
                                                  "runtime_failure",
                                                  "controller_submitted",
                                                  "controller_rejected",
-                                                 "controller_slot_transition"};
+                                                 "controller_slot_transition",
+                                                 "task_stuck",
+                                                 "task_recovered"};
   static_assert(std::size(kLabels) == kEventKindCount);
   return At(kLabels, kind);
 }

@@ -22,6 +22,7 @@ void ForEachField(EventRef& event, Field field) {
   field(event.overrun(), [](E& e, int64_t n) { e.WithOverrun(Duration(n)); });
   field(event.grace(), [](E& e, int64_t n) { e.WithGrace(Duration(n)); });
   field(event.exit_code(), [](E& e, int64_t n) { e.WithExitCode(static_cast<int32_t>(n)); });
+  field(event.thread(), [](E& e, int64_t n) { e.WithThread(static_cast<int32_t>(n)); });
   field(event.backoff_source(),
         [](E& e, int64_t n) { e.WithBackoffSource(static_cast<BackoffSource>(n)); });
   field(event.outcome_kind(),

@@ -33,7 +33,7 @@ std::string NameOf(const Entry& entry, TaskId id) {
   return text.empty() ? id.ToString() : text;
 }
 
-StuckTask Describe(const Entry& entry, TimePoint now) {
+StuckTask Describe(const Entry& entry, TimePoint now, std::string stack) {
   const TaskId id = entry.Id();
   const TimePoint started(Duration(entry.started_at.load(std::memory_order_acquire)));
   return {.id = id,
@@ -41,7 +41,7 @@ StuckTask Describe(const Entry& entry, TimePoint now) {
           .attempt = entry.attempts.load(std::memory_order_acquire),
           .running_for = now - started,
           .thread = entry.thread.load(std::memory_order_acquire),
-          .stack = {}};
+          .stack = std::move(stack)};
 }
 
 EventDraft EndOf(const EventName& name, const TaskOutcome& outcome, WallTime at) {
@@ -191,12 +191,13 @@ void Registry::OnIdle(Seat& seat) noexcept {
   gate_.TellIfEmpty();
 }
 
-std::optional<StuckTask> Registry::Abandon(Entry& entry, Snapshot seen, TimePoint now, bool force) {
+std::optional<StuckTask> Registry::Abandon(Entry& entry, Snapshot seen, TimePoint now, bool force,
+                                           std::string stack) {
   if (!entry.state.TryAbandon(seen.epoch(), force)) return std::nullopt;
-  StuckTask task = Describe(entry, now);
+  StuckTask task = Describe(entry, now, std::move(stack));
   TaskOutcome outcome(OutcomeKind::kStuck, "grace passed and the body still runs");
   outcome.set_attempts(task.attempt);
-  outcome.set_stuck({.running_for = task.running_for, .thread = task.thread});
+  outcome.set_stuck({.running_for = task.running_for, .thread = task.thread, .stack = task.stack});
   const EventName name(entry);
   publisher_.EmitRun(EndOf(name, outcome, publisher_.WallAt(now)));
   if (entry.cell != nullptr) entry.cell->Set(std::move(outcome), /*drained=*/false);
@@ -290,7 +291,7 @@ std::vector<StuckTask> Registry::StuckTasks(TimePoint now) const {
   ForEach([&](Entry& entry, Snapshot seen) {
     if (!seen.abandoned()) return;
     StuckTask task;
-    const bool held = ReadTask(entry, [&](Snapshot) { task = Describe(entry, now); });
+    const bool held = ReadTask(entry, [&](Snapshot) { task = Describe(entry, now, {}); });
     if (held && task.id.valid()) stuck.push_back(std::move(task));
   });
   std::sort(stuck.begin(), stuck.end(), [](const StuckTask& a, const StuckTask& b) {

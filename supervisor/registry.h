@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -75,7 +76,9 @@ class Registry : public Idler {
   // Gives an entry whose body still runs the outcome Stuck, once, if `seen`'s attempt is
   // still the one that runs; the record if this call did. Refused while somebody else
   // holds a pin, who may be about to publish the attempt's timeout, unless `force`.
-  std::optional<StuckTask> Abandon(Entry& entry, Snapshot seen, TimePoint now, bool force);
+  // `stack`: of the body's thread, taken while `seen`'s attempt ran.
+  std::optional<StuckTask> Abandon(Entry& entry, Snapshot seen, TimePoint now, bool force,
+                                   std::string stack);
 
   // Waits until the task is released or given up, at most until `deadline`.
   enum class Gone : uint8_t { kReleased, kStuck, kNotYet };

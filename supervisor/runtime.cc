@@ -32,7 +32,8 @@ Runtime::Runtime(SupervisorConfig config, Hooks hooks)
                    }),
       publisher_(subscribers_.bus(), *config_.clock),
       registry_(config_, pool_.seats(), publisher_, actor_),
-      actor_(config_, pool_, timers_, publisher_, registry_),
+      watchdog_(*config_.clock, publisher_, registry_, pool_.seats()),
+      actor_(config_, pool_, timers_, publisher_, registry_, watchdog_),
       admission_(config_, registry_, actor_, publisher_, pool_),
       shutdown_(*this) {
   config_.subscribers.clear();

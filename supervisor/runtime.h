@@ -16,6 +16,7 @@
 #include "supervisor/shutdown.h"
 #include "supervisor/signals.h"
 #include "supervisor/subscriber_set.h"
+#include "supervisor/watchdog.h"
 #include "taskvisor/supervisor.h"
 
 namespace taskvisor::internal {
@@ -62,6 +63,7 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   [[nodiscard]] SubscriberSet& subscribers() { return subscribers_; }
   [[nodiscard]] Publisher& publisher() { return publisher_; }
   [[nodiscard]] Registry& registry() { return registry_; }
+  [[nodiscard]] Watchdog& watchdog() { return watchdog_; }
   [[nodiscard]] Actor& actor() { return actor_; }
   [[nodiscard]] Shutdown& shutdown() { return shutdown_; }
 
@@ -83,6 +85,7 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   SubscriberSet subscribers_;
   Publisher publisher_;
   Registry registry_;
+  Watchdog watchdog_;
   Actor actor_;
   Admission admission_;
   Shutdown shutdown_;

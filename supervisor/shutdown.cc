@@ -15,6 +15,7 @@
 #include "supervisor/no_waiting.h"
 #include "supervisor/runtime.h"
 #include "supervisor/status.h"
+#include "supervisor/stuck_stacks.h"
 #include "supervisor/text.h"
 
 namespace taskvisor::internal {
@@ -128,7 +129,10 @@ void Shutdown::RunPhases() {
     runtime_.subscribers().Close(runtime_.clock(), runtime_.config().subscriber_drain);
     AttachLastEvents();
   });
-  Phase("timers", [this] { runtime_.timers().Stop(); });
+  Phase("timers", [this] {
+    runtime_.timers().Stop();
+    runtime_.watchdog().Stop();
+  });
 }
 
 void Shutdown::Phase(std::string_view name, const std::function<void()>& work) {
@@ -178,11 +182,12 @@ void Shutdown::AbandonRest() {
   const TimePoint now = runtime_.clock().Now();
   exceeded_.grace = grace_;
   if (registry.gate().members() == 0) return;
+  const StuckStacks stacks(registry, kStackLimit);
   const auto abandon_all = [&](bool force) {
     bool rest = false;
     registry.ForEach([&](Entry& entry, Snapshot seen) {
       if (seen.abandoned()) return;
-      auto task = registry.Abandon(entry, seen, now, force);
+      auto task = registry.Abandon(entry, seen, now, force, stacks.Of(entry, seen));
       if (task.has_value()) exceeded_.stuck.push_back(*std::move(task));
       rest = rest || !task.has_value();
     });
@@ -198,6 +203,7 @@ void Shutdown::AbandonRest() {
   }
   // And whom their own grace gave up. Looked up last, or one could slip between.
   for (StuckTask& task : registry.StuckTasks(now)) {
+    task.stack = stacks.Of(task.id);
     const auto same = [&](const StuckTask& other) { return other.id == task.id; };
     if (std::none_of(exceeded_.stuck.begin(), exceeded_.stuck.end(), same)) {
       exceeded_.stuck.push_back(std::move(task));

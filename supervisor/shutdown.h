@@ -31,13 +31,13 @@ class Runtime;
 //   announce     ShutdownRequested, if somebody asked
 //   cancel       every task asked to stop, before any is waited for
 //   drain        until empty, or the one grace is over
-//   abandon      outcome Stuck for bodies that still run
+//   abandon      outcome Stuck, with a stack, for bodies that still run
 //   verdict      AllStoppedWithinGrace or GraceExceeded
 //   on_stuck     wait or terminate, if so configured
 //   pool         joined, if nobody is stuck
 //   subscribers  relay drained, subscribers closed, within their deadline; the last
 //                events of who is stuck: now all of them are recorded
-//   timers       stopped
+//   timers       stopped, and the watchdog
 class Shutdown {
  public:
   explicit Shutdown(Runtime& runtime) : runtime_(runtime) {}

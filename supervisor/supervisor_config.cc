@@ -33,6 +33,9 @@ absl::Status CheckDefaults(const TaskDefaults& defaults) {
       !status.ok()) {
     return status;
   }
+  if (defaults.heartbeat.value_or(Duration(1)) <= Duration(0)) {
+    return InvalidConfig("task_defaults.heartbeat: must be above 0; none is not watched");
+  }
   return NotNegative("task_defaults.restart.interval", defaults.restart.interval());
 }
 

@@ -21,7 +21,8 @@ TaskDefaults TaskSpec::Resolve(const TaskDefaults& defaults) const {
   return {.restart = restart().value_or(defaults.restart),
           .backoff = (stated_ & kBackoff) != 0 ? backoff_ : defaults.backoff,
           .timeout = timeout().value_or(defaults.timeout),
-          .max_retries = max_retries().value_or(defaults.max_retries)};
+          .max_retries = max_retries().value_or(defaults.max_retries),
+          .heartbeat = heartbeat().value_or(defaults.heartbeat)};
 }
 
 }  // namespace taskvisor

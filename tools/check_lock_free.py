@@ -36,6 +36,8 @@ OFF_THE_PATH = {
     "supervisor/alive.h": "a cache of the fan-out thread's, and its readers'",
     "supervisor/alive.cc": "a cache of the fan-out thread's, and its readers'",
     "supervisor/crash_dump.cc": "after a fatal signal",
+    "sched/stack_capture.cc": "whoever asks for a stack waits for it, on a thread made for that",
+    "supervisor/watchdog.cc": "the watchdog's own thread, and the end of it",
     "supervisor/shutdown.h": "a shutdown waits: that is what it is for",
     "supervisor/shutdown.cc": "a shutdown waits: that is what it is for",
     "supervisor/signals.cc": "set-up of signals, and the thread that waits for them",

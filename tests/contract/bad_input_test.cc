@@ -27,6 +27,8 @@ TEST(ContractBadInput, EveryFieldOfTheConfigurationIsCheckedAndNamed) {
   interval.restart = RestartPolicy::Always(negative);
   TaskDefaults retries;
   retries.max_retries = 0;
+  TaskDefaults heartbeat;
+  heartbeat.heartbeat = Duration::zero();
   const std::pair<SupervisorConfig, std::string> rows[] = {
       {{.workers = 257}, "workers: 257 is not in [0, 256]"},
       {{.grace = negative}, "grace: must not be negative"},
@@ -41,6 +43,7 @@ TEST(ContractBadInput, EveryFieldOfTheConfigurationIsCheckedAndNamed) {
       {{.task_defaults = timeout}, "task_defaults.timeout"},
       {{.task_defaults = interval}, "task_defaults.restart.interval"},
       {{.task_defaults = retries}, "task_defaults.max_retries"},
+      {{.task_defaults = heartbeat}, "task_defaults.heartbeat: must be above 0"},
       {{.subscribers = {nullptr}}, "subscribers"},
   };
   for (const auto& [config, expected] : rows) {
@@ -65,6 +68,10 @@ TEST(ContractBadInput, ASpecIsCheckedBeforeAnythingHappens) {
   rows.emplace_back(TaskSpec::Once(DoNothing).WithTimeout(nanoseconds(-1)), "timeout: negative");
   rows.emplace_back(TaskSpec::Periodic(nanoseconds(-1), DoNothing), "interval: negative");
   rows.emplace_back(TaskSpec::Restartable(DoNothing).WithMaxRetries(0), "max_retries: 0");
+  rows.emplace_back(TaskSpec::Once(DoNothing).WithHeartbeat(nanoseconds(0)),
+                    "heartbeat: 0; above 0");
+  rows.emplace_back(TaskSpec::Once(DoNothing).WithHeartbeat(nanoseconds(-1)),
+                    "heartbeat: -1ns; above 0");
   TaskSpec moved_from = TaskSpec::Once("moved", DoNothing);
   const TaskSpec moved_to = std::move(moved_from);
   rows.emplace_back(std::move(moved_from), "body: null");  // NOLINT: on purpose

@@ -37,6 +37,8 @@ TEST(ContractEvents, S005_LabelsAreTheNamesInSnakeCase) {
       {EventKind::kControllerSubmitted, "controller_submitted"},
       {EventKind::kControllerRejected, "controller_rejected"},
       {EventKind::kControllerSlotTransition, "controller_slot_transition"},
+      {EventKind::kTaskStuck, "task_stuck"},
+      {EventKind::kTaskRecovered, "task_recovered"},
   };
   ASSERT_EQ(expected.size(), static_cast<size_t>(kEventKindCount));
   for (const auto& [kind, label] : expected) EXPECT_EQ(Label(kind), label);

@@ -59,6 +59,8 @@ const Row kTable[] = {
     {"TryTimeOut(0)", "---------", [](ActorState& s) { return s.TryTimeOut(0).done; }},
     {"TryTimeOut(1)", "---S-r---", [](ActorState& s) { return s.TryTimeOut(1).done; }},
     {"TryAbandon(1)", "---------", [](ActorState& s) { return s.TryAbandon(1); }},
+    {"TrySilence(0)", "---------", [](ActorState& s) { return s.TrySilence(0, true); }},
+    {"TrySilence(1)", "-----r---", [](ActorState& s) { return s.TrySilence(1, true); }},
     {"Settle", ".....s...", [](ActorState& s) { return !s.Settle().stopped(); }},
     {"SettleUnbegun", "...s.....", [](ActorState& s) { return !s.SettleUnbegun().stopped(); }},
     {"TryRequeue", "......Q..", [](ActorState& s) { return s.TryRequeue(); }},
@@ -87,6 +89,34 @@ TEST(ActorState, EveryMoveFromEveryPhase) {
       }
     }
   }
+}
+
+TEST(ActorState, ASilenceIsEnteredAndLeftOncePinnedAndEndsWithTheAttempt) {
+  ActorState state;
+  BringTo(state, Phase::kRunning);
+  EXPECT_FALSE(state.TrySilence(1, /*silent=*/false)) << "it was not silent";
+  EXPECT_TRUE(state.TrySilence(1, /*silent=*/true));
+  EXPECT_TRUE(state.Load().silent() && state.Load().pinned());
+  EXPECT_FALSE(state.TrySilence(1, /*silent=*/true)) << "twice";
+  state.Unpin();
+  EXPECT_TRUE(state.TrySilence(1, /*silent=*/false));
+  state.Unpin();
+  EXPECT_FALSE(state.Load().silent());
+  EXPECT_TRUE(state.TrySilence(1, /*silent=*/true));
+  state.Unpin();
+  EXPECT_TRUE(state.Settle().silent()) << "the worker tells the recovery";
+  EXPECT_FALSE(state.Load().silent());
+  EXPECT_EQ(state.Load().epoch(), 1u);
+}
+
+TEST(ActorState, ATaskThatIsGivenUpIsNotSilentAnyMore) {
+  ActorState state;
+  BringTo(state, Phase::kRunning);
+  static_cast<void>(state.RequestStop(state.Load(), kCause));
+  state.Unpin();
+  ASSERT_TRUE(state.TryAbandon(1));
+  state.Unpin();
+  EXPECT_FALSE(state.TrySilence(1, /*silent=*/true));
 }
 
 // The picture in actor_state.h, said a second time.

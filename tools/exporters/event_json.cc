@@ -49,6 +49,7 @@ Json ToJson(const Event& event) {
   AddDuration(object, "timeout_ns", event.timeout());
   AddDuration(object, "overrun_ns", event.overrun());
   AddDuration(object, "grace_ns", event.grace());
+  AddNumber(object, "thread", event.thread());
   AddNumber(object, "exit_code", event.exit_code());
   AddLabel(object, "backoff_source", event.backoff_source());
   AddLabel(object, "outcome_kind", event.outcome_kind());

@@ -47,7 +47,10 @@ struct StuckTask {
   uint32_t attempt = 0;
   Duration running_for{};  // the attempt, when grace passed
   int32_t thread = 0;      // kernel thread id of the body
-  std::string stack;       // reserved: empty
+  // Where its thread was: a line for each frame, innermost first, up to the body; at most 48
+  // frames and 4096 bytes. "(no stack: ...)" with the reason if it could not be taken, also
+  // if the thread did not answer within 100 ms.
+  std::string stack;
   // The task's last ones, oldest first, as far as the flight recorder still had them: best
   // effort, with long texts cut.
   std::vector<Event> last_events = {};

@@ -43,8 +43,10 @@ enum class EventKind : uint8_t {
   kControllerSubmitted,       // {slot, id, reason}
   kControllerRejected,        // {slot?, id, rejection_kind, reason}
   kControllerSlotTransition,  // {slot, reason}
+  kTaskStuck,      // {id, task, attempt, duration (so far), thread, reason: its stack, in a line}
+  kTaskRecovered,  // {id, task, attempt, duration (so far), thread} beats again, or is back
 };
-inline constexpr int kEventKindCount = 21;
+inline constexpr int kEventKindCount = 23;
 
 // One of the library's own reports (overflow, panic, runtime failure): losing one, or
 // failing while handling one, is never reported again.
@@ -70,13 +72,14 @@ class EventMask {
   }
   [[nodiscard]] static constexpr EventMask All() { return EventMask(~uint32_t{0}); }
   [[nodiscard]] static constexpr EventMask None() { return {}; }
-  // Attempts that failed or timed out, refused adds, tasks that died, missed grace, and
-  // the library's own troubles.
+  // Attempts that failed, timed out or missed their heartbeat, refused adds, tasks that
+  // died, missed grace, and the library's own troubles.
   [[nodiscard]] static constexpr EventMask Failures() {
-    return {
-        EventKind::kTaskFailed,         EventKind::kTimeoutHit,     EventKind::kTaskAddFailed,
-        EventKind::kActorDead,          EventKind::kGraceExceeded,  EventKind::kSubscriberOverflow,
-        EventKind::kSubscriberPanicked, EventKind::kRuntimeFailure, EventKind::kControllerRejected};
+    return {EventKind::kTaskFailed,         EventKind::kTimeoutHit,
+            EventKind::kTaskAddFailed,      EventKind::kActorDead,
+            EventKind::kGraceExceeded,      EventKind::kSubscriberOverflow,
+            EventKind::kSubscriberPanicked, EventKind::kRuntimeFailure,
+            EventKind::kControllerRejected, EventKind::kTaskStuck};
   }
   [[nodiscard]] constexpr bool Has(EventKind kind) const { return (bits_ & Bit(kind)) != 0; }
   friend constexpr EventMask operator|(EventMask a, EventMask b) {
@@ -147,6 +150,8 @@ class Event {
   }
   // TaskStopped: kNone = success, else why the attempt was cancelled.
   [[nodiscard]] std::optional<CancelCause> cause() const { return Optional(kCause, cause_); }
+  // The kernel's id of the thread that the body runs on.
+  [[nodiscard]] std::optional<int32_t> thread() const { return Optional(kThread, exit_code_); }
   // SubscriberOverflow: how many records. GraceExceeded: how many tasks are stuck.
   [[nodiscard]] std::optional<uint64_t> count() const { return Optional(kCount, count_); }
 
@@ -169,6 +174,8 @@ class Event {
   Event& WithOverrun(Duration d) { return overrun_ = d.count(), Set(kOverrun); }
   Event& WithGrace(Duration d) { return timeout_ = d.count(), Set(kGrace); }
   Event& WithExitCode(std::optional<int32_t> code);
+  // An event has a thread or an exit code.
+  Event& WithThread(int32_t thread) { return exit_code_ = thread, Set(kThread); }
   Event& WithBackoffSource(BackoffSource s) { return backoff_source_ = s, Set(kBackoffSource); }
   Event& WithOutcomeKind(OutcomeKind k) { return outcome_kind_ = k, Set(kOutcomeKind); }
   // Also sets outcome_kind to kRejected.
@@ -199,6 +206,7 @@ class Event {
     kCause,
     kCount,
     kSlot,
+    kThread,
   };
 
   [[nodiscard]] bool Has(Field f) const { return (present_ & (1u << f)) != 0; }

@@ -88,6 +88,15 @@ class TaskContext {
   [[nodiscard]] TimePoint Now() const;
   [[nodiscard]] TimePoint Deadline() const;
 
+  // A sign of life, for a task with a heartbeat (TaskSpec::WithHeartbeat); nothing for any
+  // other. Wait-free: a load, and a store once the watchdog has taken the last one.
+  // relaxed: it is only a sign.
+  void Beat() const {
+    if (beat_ != nullptr && beat_->load(std::memory_order_relaxed) == 0) {
+      beat_->store(1, std::memory_order_relaxed);
+    }
+  }
+
   // Sleeps on the supervisor's clock. Returns early, and false, once cancelled: at
   // once if it was before. Keeps the worker (and the permit): for a wait of any length
   // between attempts use RestartPolicy and BackoffPolicy.
@@ -105,12 +114,14 @@ class TaskContext {
 
  private:
   friend class internal::AttemptContext;
-  TaskContext(internal::AttemptContext& attempt, const std::atomic<uint64_t>* word, uint64_t mask)
-      : word_(word), mask_(mask), attempt_(&attempt) {}
+  TaskContext(internal::AttemptContext& attempt, const std::atomic<uint64_t>* word, uint64_t mask,
+              std::atomic<uint32_t>* beat)
+      : word_(word), mask_(mask), attempt_(&attempt), beat_(beat) {}
 
   const std::atomic<uint64_t>* const word_;
   const uint64_t mask_;
   internal::AttemptContext* const attempt_;
+  std::atomic<uint32_t>* const beat_;  // null: no heartbeat
 };
 
 // DetachedContext

@@ -85,6 +85,7 @@ class TaskOutcome {
   struct Stuck {
     Duration running_for{};  // of the attempt, when grace passed
     int32_t thread = 0;      // kernel thread id
+    std::string stack = {};  // of that thread then: see StuckTask
   };
 
   TaskOutcome() = default;
@@ -110,7 +111,7 @@ class TaskOutcome {
   TaskOutcome& set_exit_code(std::optional<int32_t> code) { return exit_code_ = code, *this; }
   TaskOutcome& set_source(std::exception_ptr source) { return source_ = std::move(source), *this; }
   TaskOutcome& set_rejection(RejectionKind kind) { return rejection_ = kind, *this; }
-  TaskOutcome& set_stuck(Stuck stuck) { return stuck_ = stuck, *this; }
+  TaskOutcome& set_stuck(Stuck stuck) { return stuck_ = std::move(stuck), *this; }
 
  private:
   OutcomeKind kind_ = OutcomeKind::kCompleted;

@@ -46,6 +46,7 @@ struct TaskDefaults {
   std::optional<Duration> timeout =
       std::nullopt;  // per attempt; none or 0: no timeout; not negative
   std::optional<uint32_t> max_retries = std::nullopt;  // >= 1; none: unlimited
+  std::optional<Duration> heartbeat = std::nullopt;    // above 0; none: not watched
 };
 
 // TaskSpec
@@ -57,6 +58,7 @@ struct TaskDefaults {
 //   name           longer than kMaxNameLength bytes
 //   max_retries    0
 //   timeout        negative
+//   heartbeat      0 or negative
 //   interval       negative
 //
 // A task without a name is anonymous: it cannot collide, is found by id only, and
@@ -100,7 +102,8 @@ class TaskSpec {
     spec.backoff_ = backoff;
     spec.timeout_ = timeout.value_or(Duration());
     const int no_timeout = timeout.has_value() ? 0 : kNoTimeout;
-    return std::move(spec).State(kBackoff | kTimeout | no_timeout | kMaxRetries | kUnlimitedRetries,
+    return std::move(spec).State(kBackoff | kTimeout | no_timeout | kMaxRetries |
+                                     kUnlimitedRetries | kHeartbeat | kNoHeartbeat,
                                  0);
   }
 
@@ -148,6 +151,20 @@ class TaskSpec {
   }
   TaskSpec WithUnlimitedRetries() && { return State(kMaxRetries | kUnlimitedRetries, 0); }
 
+  // The body promises a TaskContext::Beat() at least so often while it runs. The first silence
+  // that is longer gives the event TaskStuck, with the stack of the body's thread; the next
+  // beat, or the body's return, TaskRecovered. Both only tell: nothing is cancelled. Silence
+  // is told after `heartbeat` at the earliest, a quarter of it (at least 1 ms) later at the
+  // latest. In the body, a poll or a sleep may end with EINTR when its stack is taken.
+  TaskSpec WithHeartbeat(Duration heartbeat) && {
+    heartbeat_ = heartbeat;
+    return State(kHeartbeat, kNoHeartbeat);
+  }
+  TaskSpec WithoutHeartbeat() && {
+    heartbeat_ = {};
+    return State(kHeartbeat | kNoHeartbeat, 0);
+  }
+
   // A waiter for this task's outcome; call it before the spec is added. Refused because
   // of a name (its own, or another's of its batch): outcome Rejected. Never added, or
   // refused for another reason: the waiter answers kUnavailable.
@@ -166,6 +183,10 @@ class TaskSpec {
     return If(kMaxRetries, unlimited ? std::nullopt : std::optional(max_retries_));
   }
 
+  [[nodiscard]] std::optional<std::optional<Duration>> heartbeat() const {
+    return If(kHeartbeat, (stated_ & kNoHeartbeat) != 0 ? std::nullopt : std::optional(heartbeat_));
+  }
+
   // The settings this spec has under `defaults`: stated ones win, also a stated "none".
   [[nodiscard]] TaskDefaults Resolve(const TaskDefaults& defaults) const;
 
@@ -180,6 +201,8 @@ class TaskSpec {
     kNoTimeout = 8,
     kMaxRetries = 16,
     kUnlimitedRetries = 32,
+    kHeartbeat = 64,
+    kNoHeartbeat = 128,
   };
 
   TaskSpec(std::string name, TaskBody body) : name_(std::move(name)), body_(std::move(body)) {}
@@ -230,6 +253,7 @@ class TaskSpec {
   uint8_t stated_ = 0;
   uint32_t max_retries_ = 0;
   Duration timeout_{};
+  Duration heartbeat_{};
   RestartPolicy restart_ = RestartPolicy::OnFailure();
   BackoffPolicy backoff_;
 };
