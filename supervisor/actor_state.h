@@ -136,10 +136,11 @@ class ActorState {
  public:
   [[nodiscard]] Snapshot Load() const { return {word_.load(std::memory_order_acquire)}; }
 
-  // Owner of a free slot. Nobody else moves a free slot.
+  // Owner of a free slot. Nobody else moves a free slot: a store will do. relaxed: the slab
+  // has handed the slot over. release: what the last task left is seen before the new one.
   void Reserve() {
-    static_cast<void>(Move([](Snapshot s) { return s.Is(Phase::kFree); },
-                           [](Snapshot s) { return s.In(Phase::kReserved); }));
+    const Snapshot free{word_.load(std::memory_order_relaxed)};
+    word_.store(free.In(Phase::kReserved).word, std::memory_order_release);
   }
 
   // The adding thread, with everything in place: kQueued, the caller submits it. If it
