@@ -90,7 +90,6 @@ uint32_t AllocateIn(Slab<T>& slab) {
 Registry::Registry(const SupervisorConfig& config, size_t seats, Publisher& publisher, Actor& actor)
     : publisher_(publisher),
       actor_(actor),
-      seats_(seats),
       ended_(std::make_unique<Ended[]>(seats)),
       gate_(config.max_tasks, seats),
       slab_(SlotsFor(config.max_tasks, seats)),

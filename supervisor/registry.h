@@ -132,7 +132,6 @@ class Registry : public Idler {
 
   Publisher& publisher_;
   Actor& actor_;
-  const size_t seats_;
   const std::unique_ptr<Ended[]> ended_;
   Lifecycle gate_;
   Slab<Entry> slab_;
