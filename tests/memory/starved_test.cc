@@ -90,7 +90,7 @@ TEST(Starved, TasksThatWaitForAPermitGetOne) {
 }
 
 TEST(Starved, TasksThatRepeatTakeTurns) {
-  for (size_t workers : {1, 2}) {
+  for (const size_t workers : {size_t{1}, size_t{2}}) {
     const Starved starved({.workers = workers});
     std::atomic<int> ended{0};
     {
