@@ -17,8 +17,11 @@ extern "C" const char* __tsan_default_options() {
 
 // oneTBB's library is not instrumented: the edges by which its objects, all allocated with
 // our operator new, go from thread to thread cannot be seen. Only what it allocates and
-// frees itself is left out; what it calls counts as ever.
-extern "C" const char* __tsan_default_suppressions() { return "called_from_lib:libtbb.so\n"; }
+// frees itself is left out; what it calls counts as ever. So with Abseil's symbolizer: it hands
+// its files, kept open, from thread to thread with atomics of its own.
+extern "C" const char* __tsan_default_suppressions() {
+  return "called_from_lib:libtbb.so\ncalled_from_lib:libabsl_symbolize.so\n";
+}
 
 // oneTBB keeps an observer's proxy for as long as one of its workers, which it never joins
 // before the process ends, was the last to look at it: 40 bytes of its own per arena.
