@@ -147,7 +147,7 @@ TEST(Subscription, AbandonDropsTheQueueAndWaitsForNobody) {
 
 TEST(Subscription, ItsThreadKeepsItAliveAfterItsOwnersHaveGone) {
   const auto received = std::make_shared<Received>();
-  Gate gate;
+  static Gate gate;  // nothing that this test can wait for says that its thread has left it
   received->gate = &gate;
   std::weak_ptr<Subscription<TestRecord>> watch;
   {

@@ -7,9 +7,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
-#include <new>
-
-#include "tests/support/sanitizers.h"
 
 namespace taskvisor::testing {
 namespace {
@@ -84,26 +81,6 @@ void enqueue(d1::task& task, d1::task_group_context& context, d1::task_arena_bas
 }
 }  // namespace tbb::detail::r1
 
-#if TASKVISOR_SANITIZED
-
-// The forms that are not here end in these by their standard definitions.
-void* operator new(size_t size) {
-  if (void* memory = Fails() ? nullptr : std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-void* operator new(size_t size, std::align_val_t align) {
-  const auto alignment = static_cast<size_t>(align);
-  const size_t whole = (size + alignment - 1) / alignment * alignment;
-  if (void* memory = Fails() ? nullptr : std::aligned_alloc(alignment, whole)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
-
-#else
-
 // glibc's own names for what is replaced here; free stays as it is.
 extern "C" {
 void* __libc_malloc(size_t size);                      // NOLINT: its name
@@ -133,5 +110,3 @@ int posix_memalign(void** memory, size_t alignment, size_t size) noexcept {
   return *memory == nullptr ? ENOMEM : 0;
 }
 }
-
-#endif

@@ -6,8 +6,8 @@
 namespace taskvisor::testing {
 
 // For binaries that have failing_memory.cc among their sources: it stands before malloc and
-// its kin, so that the ready queue and oneTBB meet it too. A sanitizer has a malloc of its
-// own: there it is operator new alone.
+// its kin, so that the ready queue and oneTBB meet it too. Not under a sanitizer, which has a
+// malloc of its own.
 
 // While one lives, the calling thread runs out of memory.
 class FailingMemory {

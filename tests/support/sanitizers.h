@@ -22,16 +22,4 @@ inline constexpr bool kAddressSanitizer = false;
 
 }  // namespace taskvisor::testing
 
-// The same for the preprocessor: any of the two.
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define TASKVISOR_SANITIZED 1
-#endif
-#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define TASKVISOR_SANITIZED 1
-#endif
-#ifndef TASKVISOR_SANITIZED
-#define TASKVISOR_SANITIZED 0
-#endif
-
 #endif  // TASKVISOR_TESTS_SUPPORT_SANITIZERS_H_
