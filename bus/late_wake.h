@@ -20,7 +20,7 @@ namespace taskvisor::internal {
 // Why that is right: the publisher that ended the sleep of the ring owes a wake-up, and may at
 // any time be stopped before it pays it. This makes the time longer, and adds no order that
 // was not possible. Meanwhile nothing is read, so a lane may fill up: not for many records,
-// and never around code of the user's, before which PayNow is called.
+// and never around code of the user's, which is put Aside.
 //
 // Belongs to one thread, lives on its stack, nests. Wait-free but for the kernel's wake.
 class LateWake {
@@ -43,13 +43,24 @@ class LateWake {
     baton.NotifyWaiter();
   }
 
-  // What comes next on this thread may take long.
-  static void PayNow() {
-    for (LateWake* late = t_innermost; late != nullptr; late = late->outer_) {
-      if (late->owes_) late->baton_.NotifyWaiter();
-      late->owes_ = false;
+  // For what may take long, or wait for a subscriber: code of the user's. Pays what is owed, and
+  // while it lives every wake-up is paid at once.
+  class Aside {
+   public:
+    Aside() : outer_(t_innermost) {
+      for (LateWake* late = outer_; late != nullptr; late = late->outer_) {
+        if (late->owes_) late->baton_.NotifyWaiter();
+        late->owes_ = false;
+      }
+      t_innermost = nullptr;
     }
-  }
+    ~Aside() { t_innermost = outer_; }
+    Aside(const Aside&) = delete;
+    Aside& operator=(const Aside&) = delete;
+
+   private:
+    LateWake* const outer_;
+  };
 
  private:
   static constinit thread_local LateWake* t_innermost;

@@ -237,16 +237,16 @@ bool Pool::TryStart(uint32_t index) {
 Runnable* Pool::Again(TbbSeat& seat, bool anywhere) {
   const uint32_t number = seat.number();
   Runnable* const again = std::exchange(seat.again_, nullptr);
-  Runnable* next = nullptr;
-  const bool shelved = TakeShelved(number, anywhere, next);
+  const bool shelved = anywhere ? AnyShelved() : !shelves_[number].empty();
   if (!shelved && !(anywhere ? count_.MayClaim() : count_.Waiting(number))) return again;
   if (!ready_.Push(again)) {
     keeper_->OnRefused(*again);  // not pushed, so the others are for who claims them
-    return shelved ? next : Next(seat);
+    return Next(seat);
   }
   if (!shelved) return ready_.Take(seat.cursor_);  // one for one: no count changes
   if (count_.AddCredit(number)) StartItem();
-  return next;
+  Runnable* next = nullptr;
+  return TakeShelved(number, anywhere, next) ? next : Next(seat);
 }
 
 // What runs next on the seat; null: nothing, and the item counts as out.
@@ -280,12 +280,12 @@ bool Pool::TakeClaimed(TbbSeat& seat, Runnable*& only) {
   return false;
 }
 
+// Anywhere: those of others come first. They may have waited for long, behind a body of theirs.
 bool Pool::TakeShelved(size_t seat, bool anywhere, Runnable*& runnable) {
-  if (shelves_[seat].TryTake(runnable)) return true;
-  for (size_t other = 0; anywhere && other < seats(); ++other) {
-    if (shelves_[other].TryTake(runnable)) return true;
+  for (size_t i = 1; anywhere && i < seats(); ++i) {
+    if (shelves_[(seat + i) % seats()].TryTake(runnable)) return true;
   }
-  return false;
+  return shelves_[seat].TryTake(runnable);
 }
 
 bool Pool::AnyShelved() const {
@@ -306,13 +306,21 @@ bool Pool::StayAwake() const {
 void Pool::Drain(uint32_t index) {
   TbbSeat& seat = tbb_->seats[index];
   const int64_t until = CoarseNow() + kDrainBudget;
-  // What ran again when the time was up stayed on the seat. It gives way to all that waits,
-  // also behind a long body of another seat: nobody else may be there to come for that.
-  Runnable* runnable = seat.again_ != nullptr ? Again(seat, /*anywhere=*/true) : Next(seat);
+  // Whoever finds more and more pending never comes to what lies behind a long body of another
+  // seat: so each item begins with that. Nor does what ran again when the time was up, and has
+  // stayed on the seat: it gives way to all that waits.
+  Runnable* runnable = nullptr;
+  if (seat.again_ != nullptr) {
+    runnable = Again(seat, /*anywhere=*/true);
+  } else if (!TakeShelved(index, /*anywhere=*/true, runnable)) {
+    runnable = Next(seat);
+  }
   for (; runnable != nullptr; runnable = Next(seat)) {
     runnable->Run(seat);
     seat.ResetNested();
-    if (CoarseNow() >= until && TryStart(index)) return;
+    if (CoarseNow() < until) continue;
+    if (idler_ != nullptr) idler_->OnIdle(seat);
+    if (TryStart(index)) return;
   }
   free_seats_.Push(index, tbb_->Link());
   idle_.Notify();

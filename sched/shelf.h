@@ -9,7 +9,7 @@
 
 namespace taskvisor::internal {
 
-// Shelf<T>
+// Shelf<T, kItems>
 //
 // Elements that one thread has taken from a shared queue in one go, while the queue's
 // counters were in its cache, and runs one by one. It is open to all: what lies on the shelf
@@ -30,11 +30,11 @@ namespace taskvisor::internal {
 // release both could read the old value (the store-buffer litmus test).
 //
 // Progress: Put is wait-free, TryTake lock-free.
-template <class T>
+template <class T, size_t kItems = 31>
 class Shelf {
- public:
-  static constexpr size_t kItems = 31;
+  static_assert(kItems < 256);
 
+ public:
   // The owner. HasRoom stays true until its next Put.
   [[nodiscard]] bool HasRoom() const {
     // relaxed: the size is its own; the acquire of the takes is in Put.

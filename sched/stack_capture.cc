@@ -127,7 +127,7 @@ int Send(int32_t thread, int signal, size_t index, uint32_t number) {
 }
 
 // Why a thread has not answered: the kernel's own account of its signals.
-Why WhySilent(int32_t thread, int signal) {
+Why WhySilent(int32_t thread, int signal) try {
   std::ifstream status("/proc/self/task/" + std::to_string(thread) + "/status");
   if (!status) return Why::kNoThread;
   for (std::string line; std::getline(status, line);) {
@@ -136,6 +136,8 @@ Why WhySilent(int32_t thread, int signal) {
     const uint64_t blocked = std::strtoull(line.c_str() + kBlocked.size(), nullptr, 16);
     return (blocked >> (signal - 1) & 1) != 0 ? Why::kBlocked : Why::kNoAnswer;
   }
+  return Why::kNoAnswer;
+} catch (const std::bad_alloc&) {  // others' places are still to be given back
   return Why::kNoAnswer;
 }
 

@@ -34,10 +34,10 @@ namespace taskvisor::internal {
 // submit at once may start a few items too many; these find nothing to do.
 //
 // The word is what all pushers and all items contend for. So while all items drain, one of
-// them claims several elements at once, as credits of its seat, and takes them one by one
-// from a line of its own. A credit is a right to take, not an element: the queue stays the
-// one order. Nothing is stranded behind a long body: whoever finds nothing pending uses up
-// the credits of others before it leaves. The same holds for what the caller keeps elsewhere,
+// them claims several elements at once, as credits of its seat, and uses them one by one from
+// a line of its own. A credit is a right to take, not an element. Nothing is stranded behind a
+// long body: whoever finds nothing pending uses up the credits of others before it leaves. The
+// same holds for what the caller keeps elsewhere,
 // taken by the credits of a seat and not yet run: it says so in TryLeave, and calls
 // PromiseIfMissing when it has put something there.
 //

@@ -101,6 +101,7 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
     AnnounceAnonymous(publisher_, {ids, specs.size()}, now);
   }
   Commit({ids, specs.size()});
+  late.reset();  // what comes may run code of the user's
   CatchUpWithShutdown({ids, specs.size()});
   return absl::OkStatus();
 }

@@ -171,13 +171,14 @@ void Registry::Finish(Entry& entry, TaskOutcome outcome, TimePoint now, const Se
   outcome.set_attempts(entry.attempts.load(std::memory_order_relaxed));
   if (entry.named) names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
   {
-    LateWake::PayNow();
+    const LateWake::Aside aside;
     const NoWaiting here(this);  // user code: its destructor must not wait for this task
     entry.body = nullptr;
   }
-  const LateWake late(publisher_.wakes());  // who waits for the outcome is told first
+  const CellRef cell = std::move(entry.cell);  // outlives `late`: it may destroy what is a user's
+  const LateWake late(publisher_.wakes());     // who waits for the outcome is told first
   PublishLast(entry, abandoned ? nullptr : &outcome, now, before);
-  if (const CellRef cell = std::move(entry.cell); cell != nullptr) {
+  if (cell != nullptr) {
     abandoned ? cell->MarkDrained() : cell->Set(std::move(outcome), /*drained=*/true);
   }
   Release(entry, seat);
@@ -192,11 +193,19 @@ void Registry::OnIdle(Seat& seat) noexcept {
 
 std::optional<StuckTask> Registry::Abandon(Entry& entry, Snapshot seen, TimePoint now, bool force,
                                            std::string stack) {
+  // What needs memory first; TryAbandon then judges whether it was read of this attempt.
+  StuckTask task;
+  TaskOutcome outcome(OutcomeKind::kStuck);
+  try {
+    task = Describe(entry, now, std::move(stack));
+    outcome = TaskOutcome(OutcomeKind::kStuck, "grace passed and the body still runs");
+    outcome.set_stuck(
+        {.running_for = task.running_for, .thread = task.thread, .stack = task.stack});
+  } catch (const std::bad_alloc&) {  // it comes all the same, with less to say
+    task.id = entry.Id();
+  }
+  outcome.set_attempts(entry.attempts.load(std::memory_order_acquire));
   if (!entry.state.TryAbandon(seen.epoch(), force)) return std::nullopt;
-  StuckTask task = Describe(entry, now, std::move(stack));
-  TaskOutcome outcome(OutcomeKind::kStuck, "grace passed and the body still runs");
-  outcome.set_attempts(task.attempt);
-  outcome.set_stuck({.running_for = task.running_for, .thread = task.thread, .stack = task.stack});
   const EventName name(entry);
   publisher_.EmitRun(EndOf(name, outcome, publisher_.WallAt(now)));
   if (entry.cell != nullptr) entry.cell->Set(std::move(outcome), /*drained=*/false);

@@ -70,7 +70,9 @@ void Watchdog::Stop() {
 }
 
 void Watchdog::Abandon(Entry& entry, uint64_t epoch, TimePoint now) {
-  if (EnsureThread() && overdue_.TryPut({entry.slot, epoch, now})) return events_.Notify();
+  // Not while it is being made: that may fail, and nobody would look into the box.
+  const bool there = EnsureThread() && state_.load(std::memory_order_acquire) == kRunning;
+  if (there && overdue_.TryPut({entry.slot, epoch, now})) return events_.Notify();
   static_cast<void>(registry_.Abandon(entry, Snapshot{epoch << kEpochShift}, now, /*force=*/true,
                                       "(no stack: nobody is there to take it)"));
 }

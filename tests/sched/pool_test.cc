@@ -259,6 +259,41 @@ TEST_F(PoolWithLoops, KnowsItsWorkersAlsoInsideTheirLoops) {
 }
 
 // In a process of its own, that has one CPU before TBB looks.
+// What a seat has set aside must not wait for its body while the others always find something
+// newer.
+TEST(Pool, NothingWaitsBehindALongBodyWhileOthersGoRoundAndRound) {
+  constexpr int kJobs = 200;
+  Pool pool(2);
+  std::atomic<int> rounds[kJobs] = {};
+  std::atomic<bool> over{false};
+  std::deque<Job> jobs;
+  for (int i = 0; i < kJobs; ++i) {
+    jobs.emplace_back([&, i](Seat&) {
+      rounds[i].fetch_add(1);
+      if (!over) pool.Submit(jobs[static_cast<size_t>(i)]);
+    });
+  }
+  Gate gate;
+  Gate inside;
+  Job long_one([&](Seat&) {
+    inside.Open();
+    gate.Pass();
+  });
+  for (Job& job : jobs) pool.Submit(job);
+  pool.Submit(long_one);
+  ASSERT_TRUE(inside.Wait());
+  std::vector<int> before(std::begin(rounds), std::end(rounds));
+  EXPECT_TRUE(Eventually([&] {
+    for (int i = 0; i < kJobs; ++i) {
+      if (rounds[i] <= before[static_cast<size_t>(i)] + 1) return false;
+    }
+    return true;
+  })) << "some job did not get its turn for as long as the other body ran";
+  over = true;
+  gate.Open();
+  pool.Join();
+}
+
 [[noreturn]] void RunOnOneCpu() {
   cpu_set_t one;
   CPU_ZERO(&one);

@@ -23,6 +23,7 @@ using testing::Model;
 
 constexpr size_t kWorkers = 2;
 constexpr size_t kSeats = 2 * kWorkers;
+using Place = Shelf<uint64_t, 3>;  // which begins anew often
 
 // As Pool: items that drain, seats, and bodies that may never end.
 struct Scene {
@@ -86,14 +87,14 @@ struct Scene {
     return false;
   }
   bool TakeShelved(uint64_t& element) {
-    for (Shelf<uint64_t>& shelf : shelves) {
+    for (Place& shelf : shelves) {
       if (shelf.TryTake(element)) return true;
     }
     return false;
   }
   bool AnyShelved() const {
     return std::any_of(shelves.begin(), shelves.end(),
-                       [](const Shelf<uint64_t>& shelf) { return !shelf.empty(); });
+                       [](const Place& shelf) { return !shelf.empty(); });
   }
   // What runs again, behind an element of the shelf.
   bool Exchange(size_t seat, uint64_t& element) {
@@ -115,7 +116,7 @@ struct Scene {
 
   Model& model;
   WorkCount work{kWorkers, kSeats};
-  std::vector<Shelf<uint64_t>> shelves{kSeats};
+  std::vector<Place> shelves{kSeats};
   std::deque<uint64_t> queue;
   std::set<uint64_t> ran;
   uint64_t pushed = 0;
