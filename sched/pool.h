@@ -85,9 +85,8 @@ class Keeper {
 //
 // Who may take what, and when an item starts and ends, is WorkCount's. What a seat may take,
 // it takes in one go, one after the other, onto its Shelf: the queue's counters come to it
-// once for all of them. An item that finds
-// nothing looks on for some 30 us before it leaves, yielding its core: to start it again
-// costs the submitter more than that.
+// once for all of them. An item that finds nothing looks on for some 30 us before it leaves,
+// yielding its core: to start it again costs the submitter more than that.
 //
 // oneTBB, as of 2021.8, needs all of this to be true:
 //   - task_arena(n, 0): no slot is kept for an outside thread, so work runs with

@@ -37,9 +37,8 @@ namespace taskvisor::internal {
 // them claims several elements at once, as credits of its seat, and uses them one by one from
 // a line of its own. A credit is a right to take, not an element. Nothing is stranded behind a
 // long body: whoever finds nothing pending uses up the credits of others before it leaves. The
-// same holds for what the caller keeps elsewhere,
-// taken by the credits of a seat and not yet run: it says so in TryLeave, and calls
-// PromiseIfMissing when it has put something there.
+// same holds for what the caller keeps elsewhere, taken by the credits of a seat and not yet
+// run: it says so in TryLeave, and calls PromiseIfMissing when it has put something there.
 //
 // Nor behind a thread that is stopped while it claims: it announces its credits first, as
 // promised ones that nobody may use, and names itself in the step that claims them. From
@@ -101,7 +100,15 @@ class WorkCount {
     return IsOver(word_.fetch_sub(kStartingOne, std::memory_order_acq_rel) - kStartingOne);
   }
   // Makes one promise more if an item is missing.
-  [[nodiscard]] bool TryPromise() { return PromiseOne(); }
+  [[nodiscard]] bool TryPromise() {
+    return UpdateIf(
+               word_,
+               [this](uint64_t w) {
+                 return Missing(w) > 0 && ((w >> kStartingShift) & kStartingMask) < kStartingMask;
+               },
+               [](uint64_t w) { return w + kStartingOne; })
+        .done;
+  }
 
   struct Claimed {
     bool got;     // the caller owns one element: it takes it from the queue
@@ -147,7 +154,7 @@ class WorkCount {
   }
   // True: not all items drain, one may have left meanwhile; the caller has promised a start.
   [[nodiscard]] bool PromiseIfMissing() {
-    return Missing(word_.load(std::memory_order_seq_cst)) > 0 && PromiseOne();
+    return Missing(word_.load(std::memory_order_seq_cst)) > 0 && TryPromise();
   }
 
   // Elements wait that the item on `seat` would take next.
@@ -290,15 +297,6 @@ class WorkCount {
   [[nodiscard]] bool Keep(uint64_t w) {
     Settle(w);
     return PromiseIfMissing();
-  }
-  [[nodiscard]] bool PromiseOne() {
-    return UpdateIf(
-               word_,
-               [this](uint64_t w) {
-                 return Missing(w) > 0 && ((w >> kStartingShift) & kStartingMask) < kStartingMask;
-               },
-               [](uint64_t w) { return w + kStartingOne; })
-        .done;
   }
   [[nodiscard]] bool AnyCredit() const {
     const uint64_t w = word_.load(std::memory_order_seq_cst);
