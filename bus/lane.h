@@ -66,17 +66,17 @@ class Lane {
     return {&slots_[tail_ & mask_], tail_};
   }
 
-  // Writes records with tickets from `ticket` on. REQUIRES: there is room, and no Write or
-  // Lose came after that Look.
+  // Writes records with the tickets from the one of `stamp` on. REQUIRES: there is room, and no
+  // Write or Lose came after that Look.
   template <size_t kRun, class Fill>
-  void Write(Place place, uint64_t ticket, const std::array<uint32_t, kRun>& spans, Fill& fill) {
+  void Write(Place place, uint64_t stamp, const std::array<uint32_t, kRun>& spans, Fill& fill) {
     uint64_t lossy = lossy_;
     if (lossy != 0) [[unlikely]]
       TellLost(*place.slot);
     for (size_t i = 0; i < kRun; ++i) {
       SlotText<T> text(slots_, mask_, place.tail);
       fill(i, place.slot->record, text);
-      place.slot->stamp.store((ticket + (i << Slot<T>::kTicketShift)) | lossy,
+      place.slot->stamp.store((stamp + (i << Slot<T>::kTicketShift)) | lossy,
                               std::memory_order_release);
       lossy = 0;
       place.tail += spans[i];

@@ -28,7 +28,8 @@ size_t TextSizeOf(const T& record) {
 // text goes on in the slots that follow, all of each but its stamp: those are never looked
 // at for a stamp. A short record writes to the first line only.
 //
-//   stamp:  | ticket : 63 | lossy : 1 |     0: never written
+//   stamp:  | ticket : 62 | 0 : 1 | lossy : 1 |     0: never written
+//     ticket  where the ring's word has its count, so that it is stamped as it was drawn
 //     lossy   the lane lost records just before this one: `lost_before` says how many ever
 template <class T>
 struct alignas(kCacheLine) Slot {
