@@ -57,25 +57,9 @@ class BeatingBody {
 }
 
 // A HeldBody that is held in that function.
-class StillBody {
+class StillBody : public HeldBody {
  public:
-  StillBody() = default;
-  StillBody(const StillBody&) = delete;
-  StillBody& operator=(const StillBody&) = delete;
-  ~StillBody() { LetGo(); }
-
-  [[nodiscard]] auto Body() const {
-    return [state = state_](TaskContext&) { StandStill(state->inside, state->released); };
-  }
-  [[nodiscard]] bool Inside() { return state_->inside.Wait(); }
-  void LetGo() { state_->released.Open(); }
-
- private:
-  struct State {
-    Gate inside;
-    Gate released;
-  };
-  const std::shared_ptr<State> state_ = std::make_shared<State>();
+  StillBody() : HeldBody(&StandStill) {}
 };
 
 // A silent task of its own, to know when the watchdog has looked at everything: it is

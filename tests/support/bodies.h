@@ -16,28 +16,35 @@ namespace taskvisor::testing {
 // supervisor it runs in: its destructor lets go, so that a failing test still ends.
 class HeldBody {
  public:
-  HeldBody() = default;
+  HeldBody() : HeldBody(&Hold) {}
   HeldBody(const HeldBody&) = delete;
   HeldBody& operator=(const HeldBody&) = delete;
   ~HeldBody() { LetGo(); }
 
   // The body; every copy is held by this one object.
   [[nodiscard]] auto Body() const {
-    return [state = state_](TaskContext&) {
-      state->inside.Open();
-      state->released.Pass();
-    };
+    return [state = state_, hold = hold_](TaskContext&) { hold(state->inside, state->released); };
   }
   // Waits until a body is inside; false after kPatience.
   [[nodiscard]] bool Inside() { return state_->inside.Wait(); }
   [[nodiscard]] bool WasInside() { return state_->inside.IsOpen(); }
   void LetGo() { state_->released.Open(); }
 
+ protected:
+  // Held in `hold`, which does as Hold does.
+  using Holding = void (*)(Gate& inside, Gate& released);
+  explicit HeldBody(Holding hold) : hold_(hold) {}
+
  private:
+  static void Hold(Gate& inside, Gate& released) {
+    inside.Open();
+    released.Pass();
+  }
   struct State {
     Gate inside;
     Gate released;
   };
+  const Holding hold_;
   const std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
