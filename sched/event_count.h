@@ -25,7 +25,8 @@ namespace taskvisor::internal {
 // the second look sees the condition; if PrepareWait does, Notify sees the waiting
 // bit, changes the word and wakes. No seq_cst is needed for that.
 //
-// Word:  | epoch : 31 | waiting : 1 |. Wake-ups may be spurious: always loop.
+// Word:  | epoch : 30 | observed : 1 | waiting : 1 |. Wake-ups may be spurious: always loop.
+// `observed` stays: there are others to tell, of whom the notifier knows (see Observe).
 // Notify and PrepareWait are wait-free; Notify makes a system call only if somebody
 // waits, and then wakes all.
 class EventCount {
@@ -45,18 +46,32 @@ class EventCount {
     if (word_.load(std::memory_order_acquire) == key) FutexWait(word_, key, deadline);
   }
 
-  void Notify() {
+  // From now on NotifyObserved answers true. Called as PrepareWait is: after making oneself known
+  // to the notifier and before looking at the condition. One of the two sees the other.
+  void Observe() { word_.fetch_or(kObserved, std::memory_order_acq_rel); }
+
+  void Notify() { static_cast<void>(NotifyObserved()); }
+  // The same; whether anybody observes.
+  [[nodiscard]] bool NotifyObserved() {
     const uint32_t seen = word_.fetch_add(kEpoch, std::memory_order_acq_rel);
-    if ((seen & kWaiting) == 0) return;
+    if ((seen & kWaiting) != 0) Wake();
+    return (seen & kObserved) != 0;
+  }
+
+  // For who has it alone: nobody observes.
+  void Reset() { word_.store(0, std::memory_order_relaxed); }
+
+ private:
+  static constexpr uint32_t kWaiting = 1;
+  static constexpr uint32_t kObserved = 2;
+  static constexpr uint32_t kEpoch = 4;
+
+  void Wake() {
     // May also clear the bit of a waiter that prepared just now: its key is then out
     // of date and its Wait returns at once, which is allowed.
     word_.fetch_and(~kWaiting, std::memory_order_acq_rel);
     FutexWakeAll(word_);
   }
-
- private:
-  static constexpr uint32_t kWaiting = 1;
-  static constexpr uint32_t kEpoch = 2;
 
   Atomic<uint32_t> word_{0};
 };

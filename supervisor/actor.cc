@@ -1,8 +1,5 @@
 #include "supervisor/actor.h"
 
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
 #include <iterator>
@@ -11,17 +8,14 @@
 #include <utility>
 
 #include "sched/timed_wait.h"
+#include "supervisor/async_attempt.h"
 #include "supervisor/jitter.h"
 #include "supervisor/registry.h"
 #include "supervisor/text.h"
+#include "supervisor/this_thread.h"
 
 namespace taskvisor::internal {
 namespace {
-
-int32_t ThreadId() {
-  thread_local const auto id = static_cast<int32_t>(syscall(SYS_gettid));
-  return id;
-}
 
 JitterSource JitterOf(const SupervisorConfig& config) {
   if (config.jitter_source) return config.jitter_source;
@@ -75,11 +69,14 @@ Actor::Actor(const SupervisorConfig& config, Pool& pool, TimerQueue& timers, Pub
       watchdog_(watchdog),
       grace_(config.grace),
       jitter_(JitterOf(config)),
-      set_aside_(timers, registry, *this, pool) {
+      set_aside_(timers, registry, *this, pool),
+      room_(std::make_unique<AsyncRoom>(SlotsFor(config.max_tasks, pool.seats()))) {
   if (config.max_concurrent.has_value()) {
     permits_.emplace(static_cast<int64_t>(*config.max_concurrent));
   }
 }
+
+Actor::~Actor() = default;
 
 std::optional<int64_t> Actor::PermitBalance() const {
   return permits_.has_value() ? std::optional(permits_->balance()) : std::nullopt;
@@ -95,6 +92,7 @@ void Actor::Submit(std::span<const TaskId> ids) {
 void Actor::Run(Entry& entry, Seat& seat) noexcept {
   const auto taken = entry.state.TryTake();
   if (!taken) return;
+  if (Snapshot{taken.seen}.Is(Phase::kWoken)) return Resume(entry, seat, {taken.seen});
   if (Snapshot{taken.seen}.has_permit() || AcquireOrPark(entry, seat)) RunBody(entry, seat);
 }
 
@@ -117,8 +115,8 @@ void Actor::Park(Ticket ticket) {
 
 void Actor::TakeUp(Entry& entry) {
   const Snapshot seen = entry.state.Load();
-  if (seen.Is(Phase::kQueued)) return Submit(entry);
-  if (!seen.Is(Phase::kWaiting)) return;
+  if (seen.Is(Phase::kQueued) || seen.Is(Phase::kWoken)) return Submit(entry);
+  if (!seen.Is(Phase::kWaiting) && !seen.Is(Phase::kStalled)) return;
   const Ticket ticket{entry.slot, seen.epoch()};
   permits_->TryAcquire() ? OfferPermit(ticket) : Park(ticket);
 }
@@ -143,6 +141,7 @@ void Actor::FinishUnstarted(Entry& entry, Seat& seat, bool permit) {
 void Actor::RunBody(Entry& entry, Seat& seat) {
   const Snapshot seen = entry.state.Load();
   if (seen.stopped()) return FinishUnstarted(entry, seat, /*permit=*/true);
+  if (entry.rules->async) return BeginAsync(entry, seat, seen);
 
   Attempt attempt{};
   attempt.number = entry.attempts.load(std::memory_order_relaxed) + 1;
@@ -152,14 +151,14 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
       timeout == Duration::zero() ? TimePoint::max() : SaturatingAdd(attempt.start, timeout);
   const uint64_t epoch = seen.epoch() + 1;
   WatchSlot* const watched = watchdog_.Enter(seat.number(), entry, epoch, attempt.start);
-  RunningAttempt running{AttemptContext(entry.state, clock_,
-                                        {entry.Id(), entry.name(), attempt.number, attempt.deadline,
-                                         watched == nullptr ? nullptr : &watched->beat()}),
-                         seat};
+  RunningAttempt running(entry.state, clock_,
+                         {entry.Id(), entry.name(), attempt.number, attempt.deadline,
+                          watched == nullptr ? nullptr : &watched->beat()},
+                         seat);
   // Read by others under a pin, which needs kRunning: published by TryBegin.
   entry.attempt.store(&running, std::memory_order_relaxed);
   entry.started_at.store(attempt.start.time_since_epoch().count(), std::memory_order_relaxed);
-  entry.thread.store(ThreadId(), std::memory_order_relaxed);
+  entry.thread.store(ThisThread(), std::memory_order_relaxed);
   entry.attempts.store(attempt.number, std::memory_order_release);
   // Before kRunning, in which others may publish the attempt's timeout or the task's end.
   publisher_.Emit(EventKind::kTaskStarting, attempt.start, entry,
@@ -201,13 +200,14 @@ void Actor::OnTimer(Entry& entry, Entry::TimerUse use, uint64_t epoch) {
 void Actor::TimeOut(Entry& entry, uint64_t epoch) {
   const auto timed_out = entry.state.TryTimeOut(epoch);
   const Snapshot before{timed_out.seen};
-  if (!timed_out || !before.Is(Phase::kRunning)) return;
+  if (!timed_out || !before.InAttempt()) return;
   publisher_.Emit(EventKind::kTimeoutHit, clock_.Now(), entry, [&](EventDraft& e) {
     e.WithAttempt(entry.attempts.load(std::memory_order_relaxed))
         .WithTimeout(*entry.rules->timeout);
   });
-  entry.attempt.load(std::memory_order_relaxed)->Tell(CancelCause::kTimeout, before.scoped());
+  entry.attempt.load(std::memory_order_relaxed)->Tell(CancelCause::kTimeout, before);
   entry.state.Unpin();
+  if (before.Dormant()) Submit(entry);
 }
 
 StopResult Actor::Stop(Entry& entry, Snapshot seen, CancelCause cause) {
@@ -221,8 +221,9 @@ StopResult Actor::Stop(Entry& entry, Snapshot seen, CancelCause cause) {
       timers_.Arm(entry, SaturatingAdd(clock_.Now(), grace_),
                   Entry::Tag(Entry::TimerUse::kGrace, stop.before.epoch()));
     }
-    entry.attempt.load(std::memory_order_relaxed)->Tell(cause, stop.before.scoped());
+    entry.attempt.load(std::memory_order_relaxed)->Tell(cause, stop.before);
     entry.state.Unpin();
+    if (stop.before.Dormant()) Submit(entry);
   }
   return stop.result;
 }

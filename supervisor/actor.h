@@ -2,6 +2,7 @@
 #define TASKVISOR_SUPERVISOR_ACTOR_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "sched/permits.h"
 #include "sched/pool.h"
 #include "sched/timer_queue.h"
+#include "supervisor/attempt.h"
 #include "supervisor/decision.h"
 #include "supervisor/entry.h"
 #include "supervisor/publisher.h"
@@ -19,6 +21,8 @@
 
 namespace taskvisor::internal {
 
+class AsyncAttempt;
+class AsyncRoom;
 class Registry;
 
 // Actor
@@ -27,7 +31,7 @@ class Registry;
 // step is done by the thread that caused it, a worker, the timer thread or a stopper.
 //
 //   begin     stop-check, permit (or park), stop-check, attempt + 1, TaskStarting
-//   body      CallBody
+//   body      CallBody; a coroutine: Drive, as often as it is resumed
 //   settle    timeout disarmed, permit back, TaskStopped or TaskFailed
 //   decide    Decide(): finish, repeat or retry; BackoffScheduled; delay or queue
 //
@@ -42,6 +46,7 @@ class Actor {
 
   Actor(const SupervisorConfig& config, Pool& pool, TimerQueue& timers, Publisher& publisher,
         Registry& registry, Watchdog& watchdog);
+  ~Actor();
 
   // A queued entry gets its turn.
   void Submit(Entry& entry) { pool_.Submit(entry); }
@@ -53,6 +58,11 @@ class Actor {
   void TakeUp(Entry& entry);
   // From the timer thread.
   void OnTimer(Entry& entry, Entry::TimerUse use, uint64_t epoch);
+
+  // The task in this slot has a coroutine body; see AsyncRoom::Ensure.
+  void EnsureRoom(uint32_t slot);
+  // What the body of the attempt of `epoch` waits for may be there. Any thread.
+  void Wake(Entry& entry, uint64_t epoch);
 
   // Asks the task that `seen` is a state of to stop. A body that runs gets a grace
   // timer, unless a shutdown asks: it has one grace for all. Finishes a task at rest.
@@ -72,20 +82,6 @@ class Actor {
     const EventDraft* draft;
   };
 
-  // A finished call of a body, as far as it is known.
-  struct Attempt {
-    uint32_t number;
-    TimePoint start;
-    TimePoint end;
-    TimePoint deadline;
-    Snapshot last;  // when it settled
-
-    // A stop that came first outweighs a deadline that nobody noticed.
-    [[nodiscard]] bool TimedOut() const {
-      return last.timed_out() || (end >= deadline && !last.stopped());
-    }
-  };
-
   [[nodiscard]] bool AcquireOrPark(Entry& entry, Seat& seat);
   void Park(Ticket ticket);
   void ReleasePermit();
@@ -93,6 +89,19 @@ class Actor {
   void FinishUnstarted(Entry& entry, Seat& seat, bool permit);
   void RunBody(Entry& entry, Seat& seat);
   void TimeOut(Entry& entry, uint64_t epoch);
+
+  // Coroutine bodies: actor_async.cc.
+  void BeginAsync(Entry& entry, Seat& seat, Snapshot seen);
+  void AnnounceAsync(Entry& entry, AsyncAttempt& async, uint64_t epoch);
+  void Resume(Entry& entry, Seat& seat, Snapshot taken);
+  [[nodiscard]] bool AcquireOrStall(Entry& entry, AsyncAttempt& async);
+  void BackOnCore(Entry& entry, const Seat& seat, AsyncAttempt& async);
+  void OffCore(Entry& entry, AsyncAttempt& async);
+  void LookBy(const Entry& entry, const AsyncAttempt& async);
+  void Drive(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult result);
+  [[nodiscard]] bool Suspend(Entry& entry, Seat& seat, AsyncAttempt& async, bool yields);
+  void TellRecovered(Entry& entry, uint64_t epoch, const Attempt& attempt);
+  void EndAsync(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult result);
 
   void Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult result);
   [[nodiscard]] AttemptEnd Judge(Entry& entry, const Attempt& attempt, TaskResult& result);
@@ -115,6 +124,7 @@ class Actor {
   const JitterSource jitter_;
   std::optional<Permits<Ticket>> permits_;
   SetAside set_aside_;
+  const std::unique_ptr<AsyncRoom> room_;
 };
 
 }  // namespace taskvisor::internal

@@ -23,6 +23,17 @@ namespace taskvisor::internal {
 //
 //   stop, or the end, from each of them:   ... ──▶ kFinishing ── Release ──▶ kFree
 //
+// A body that is a coroutine may leave its worker in the middle of its attempt, and comes back to
+// any; a stop or a timeout rouses it as a wake does, and its attempt ends in kRunning as any other:
+//
+//             TrySuspend               Wake, or roused
+//   kRunning ────────────▶ kSuspended ────────────────▶ kWoken ─── TryTake ──▶ kResuming ─┐
+//    ▲    └───────────────────────────────────────────▶  ▲                       │        │
+//    │                (it only yields)          TryGrant │                       │        │
+//    │                                         or roused └── kStalled ◀──────────┘        │
+//    │                                                                  TryStall          │
+//    └────────────────────────────────── TryResume ───────────────────────────────────────┘
+//
 // Who owns the slot's plain fields (rules, body, streak, ...):
 //   kFree        nobody; Slab::Allocate gives the slot to one thread
 //   kReserved    the thread that adds
@@ -33,6 +44,10 @@ namespace taskvisor::internal {
 //   kSettling    the worker
 //   kDelaying    whoever takes it out: the timer thread or a stopper
 //   kFinishing   the thread that moved it here, until Release
+//   kSuspended   nobody; whoever moves it on submits it
+//   kWoken       whoever takes it out, a worker
+//   kResuming    the worker
+//   kStalled     whoever takes it out: the giver of a permit, or who rouses it
 //
 // Word:  | epoch : 40 | silent : 1 | pins : 7 | cause : 4 | flags : 8 | phase : 4 |
 //   epoch   + 1 with every attempt and every release: a timer, a ticket or a stale id
@@ -44,7 +59,8 @@ namespace taskvisor::internal {
 //
 // Timers are armed by the owner before the phase they serve (kStarting for kRunning's
 // timeout, kSettling for kDelaying), because in the phase itself others may take the
-// slot away. One that fires before the phase has come leaves kDue for its owner.
+// slot away. One that fires before the phase has come leaves kDue for its owner. So does a wake
+// of a body that is not suspended: kDue is "look again, before you suspend".
 enum class Phase : uint64_t {
   kFree,
   kReserved,
@@ -55,6 +71,10 @@ enum class Phase : uint64_t {
   kSettling,
   kDelaying,
   kFinishing,
+  kSuspended,
+  kWoken,
+  kResuming,
+  kStalled,
 };
 
 inline constexpr uint64_t kPhaseMask = 0xf;
@@ -86,17 +106,29 @@ inline constexpr unsigned kLegal[] = {
     /* kStarting  */ To(Phase::kRunning) | To(Phase::kWaiting) | To(Phase::kSettling) |
         To(Phase::kFinishing),
     /* kWaiting   */ To(Phase::kQueued) | To(Phase::kFinishing),
-    /* kRunning   */ To(Phase::kSettling),
+    /* kRunning   */ To(Phase::kSettling) | To(Phase::kSuspended) | To(Phase::kWoken),
     /* kSettling  */ To(Phase::kQueued) | To(Phase::kDelaying) | To(Phase::kFinishing),
     /* kDelaying  */ To(Phase::kQueued) | To(Phase::kFinishing),
     /* kFinishing */ To(Phase::kFree),
+    /* kSuspended */ To(Phase::kWoken),
+    /* kWoken     */ To(Phase::kResuming),
+    /* kResuming  */ To(Phase::kRunning) | To(Phase::kStalled),
+    /* kStalled   */ To(Phase::kWoken),
 };
+// In these an attempt is under way: a body was begun and has not come back.
+inline constexpr unsigned kInAttempt = To(Phase::kRunning) | To(Phase::kSuspended) |
+                                       To(Phase::kWoken) | To(Phase::kResuming) |
+                                       To(Phase::kStalled);
 
 struct Snapshot {
   uint64_t word = 0;
 
   [[nodiscard]] Phase phase() const { return static_cast<Phase>(word & kPhaseMask); }
   [[nodiscard]] bool Is(Phase p) const { return phase() == p; }
+  [[nodiscard]] bool InAttempt() const { return (kInAttempt >> (word & kPhaseMask) & 1) != 0; }
+  // Nothing moves it on by itself: who cancels it submits it.
+  [[nodiscard]] bool Dormant() const { return Is(Phase::kSuspended) || Is(Phase::kStalled); }
+  [[nodiscard]] bool cancelled() const { return (word & kCancelledMask) != 0; }
   [[nodiscard]] bool stopped() const { return (word & kStop) != 0; }
   [[nodiscard]] bool timed_out() const { return (word & kTimedOut) != 0; }
   [[nodiscard]] bool abandoned() const { return (word & kAbandoned) != 0; }
@@ -128,7 +160,7 @@ enum class StopResult : uint8_t {
   kRefused,  // not that task any more, or it finishes already: nothing
   kAlready,  // stopped before: nothing
   kTaken,    // it was at rest and is kFinishing now: the caller finishes it
-  kPinned,   // its body runs: the caller tells the attempt, then Unpin
+  kPinned,   // its body was begun: the caller tells the attempt, then Unpin; Submit, if Dormant
   kNoted,    // between two phases: its owner will see the flag
 };
 
@@ -170,10 +202,12 @@ class ActorState {
   }
 
   // Worker with a popped slot. Refused: not queued any more, a leftover queue item.
-  // Taken: `seen` says whether it has a permit.
+  // Taken: `seen` says whether it has a permit, and whether it was kQueued or kWoken.
   [[nodiscard]] Update<uint64_t> TryTake() {
-    return Move([](Snapshot s) { return s.Is(Phase::kQueued); },
-                [](Snapshot s) { return s.In(Phase::kStarting); });
+    return Move([](Snapshot s) { return s.Is(Phase::kQueued) || s.Is(Phase::kWoken); },
+                [](Snapshot s) {
+                  return s.In(s.Is(Phase::kQueued) ? Phase::kStarting : Phase::kResuming);
+                });
   }
 
   // Worker with a permit (or no limit). Refused: stopped meanwhile; it settles.
@@ -191,9 +225,55 @@ class ActorState {
 
   // Who offers a permit to a ticket. True: it has it, and the caller submits it.
   [[nodiscard]] bool TryGrant(uint64_t epoch) {
-    return Move([=](Snapshot s) { return s.Is(Phase::kWaiting) && s.epoch() == epoch; },
-                [](Snapshot s) { return s.In(Phase::kQueued).With(kPermit); })
+    return Move(
+               [=](Snapshot s) {
+                 return (s.Is(Phase::kWaiting) || s.Is(Phase::kStalled)) && s.epoch() == epoch;
+               },
+               [](Snapshot s) {
+                 return s.In(s.Is(Phase::kWaiting) ? Phase::kQueued : Phase::kWoken).With(kPermit);
+               })
         .done;
+  }
+
+  // Worker whose body waits, or `yields` (then it submits it). Refused: `seen` is cancelled or
+  // silent, or it was woken meanwhile. Waits for pins, whose holders may be at the worker's seat.
+  [[nodiscard]] Update<uint64_t> TrySuspend(bool yields, bool keeps_permit) {
+    constexpr uint64_t kRefused = kCancelledMask | kDue | kSilent;
+    while (true) {
+      const auto update = Move([](Snapshot s) { return !s.pinned() && (s.word & kRefused) == 0; },
+                               [=](Snapshot s) {
+                                 return s.In(yields ? Phase::kWoken : Phase::kSuspended)
+                                     .With(keeps_permit ? kPermit : 0);
+                               });
+      if (update || (update.seen & kRefused) != 0) return update;
+      std::this_thread::yield();
+    }
+  }
+  // Worker that was refused, before it looks again.
+  void TakeWake() { word_.fetch_and(~kDue, std::memory_order_acq_rel); }
+
+  // What the body of the attempt of `epoch` waits for may be there. Always a change of the word
+  // while that attempt lasts, so that its worker sees what came before. True: the caller submits.
+  [[nodiscard]] bool Wake(uint64_t epoch) {
+    const auto update = Move(
+        [=](Snapshot s) { return s.InAttempt() && s.epoch() == epoch; },
+        [](Snapshot s) { return s.Is(Phase::kSuspended) ? s.In(Phase::kWoken) : s.With(kDue); });
+    return update && Snapshot{update.seen}.Is(Phase::kSuspended);
+  }
+
+  // Worker in kResuming that found no permit; it then parks a ticket. False: cancelled since
+  // `judged`.
+  [[nodiscard]] bool TryStall(Snapshot judged) {
+    return Move([=](Snapshot s) { return s.cancelled() == judged.cancelled(); },
+                [](Snapshot s) { return s.In(Phase::kStalled); })
+        .done;
+  }
+  // Worker in kResuming, with a permit or with a body that is only to be destroyed. The result
+  // says whether it was cancelled before.
+  [[nodiscard]] Snapshot TryResume() {
+    return {Move([](Snapshot) { return true; },
+                 [](Snapshot s) { return s.In(Phase::kRunning).Without(kPermit | kDue); })
+                .seen};
   }
 
   // The running attempt got a CancelNode. The result tells whether the attempt was
@@ -203,26 +283,27 @@ class ActorState {
   }
 
   // At the deadline of the attempt of `epoch`. Done: it timed out, the caller holds a
-  // pin (if `seen` was kRunning) or has left kDue for the worker (if kStarting).
+  // pin (if `seen` was InAttempt) or has left kDue for the worker (if kStarting). If `seen` was
+  // Dormant the caller submits.
   [[nodiscard]] Update<uint64_t> TryTimeOut(uint64_t epoch) {
     return Move(
         [=](Snapshot s) {
           if (s.Is(Phase::kStarting)) return s.epoch() + 1 == epoch;
-          return s.Is(Phase::kRunning) && s.epoch() == epoch && (s.word & kCancelledMask) == 0;
+          return s.InAttempt() && s.epoch() == epoch && !s.cancelled();
         },
         [](Snapshot s) {
           if (s.Is(Phase::kStarting)) return s.With(kDue);
-          return Snapshot{s.With(kTimedOut).word + kPinOne};
+          return Snapshot{Roused(s).With(kTimedOut).word + kPinOne};
         });
   }
 
-  // Grace is over. True once: the body runs on, the caller gives the outcome Stuck and
-  // holds a pin.
+  // Grace is over. True once: the body runs on (or has not got a worker to end on), the caller
+  // gives the outcome Stuck and holds a pin. Without `force` only if it does run, and unpinned.
   [[nodiscard]] bool TryAbandon(uint64_t epoch, bool force = true) {
     return Move(
                [=](Snapshot s) {
-                 return (force || !s.pinned()) && s.Is(Phase::kRunning) && s.epoch() == epoch &&
-                        s.stopped() && !s.abandoned();
+                 const bool now = force ? s.InAttempt() : s.Is(Phase::kRunning) && !s.pinned();
+                 return now && s.epoch() == epoch && s.stopped() && !s.abandoned();
                },
                [](Snapshot s) { return Snapshot{s.With(kAbandoned).word + kPinOne}; })
         .done;
@@ -248,9 +329,11 @@ class ActorState {
   // attempt's last state; its own flags are spent.
   [[nodiscard]] Snapshot Settle() {
     while (true) {
-      const auto update = Move(
-          [](Snapshot s) { return !s.pinned(); },
-          [](Snapshot s) { return s.In(Phase::kSettling).Without(kTimedOut | kScoped | kSilent); });
+      const auto update =
+          Move([](Snapshot s) { return !s.pinned(); },
+               [](Snapshot s) {
+                 return s.In(Phase::kSettling).Without(kTimedOut | kScoped | kSilent | kDue);
+               });
       if (update) return {update.seen};
       std::this_thread::yield();
     }
@@ -300,7 +383,7 @@ class ActorState {
         [=](Snapshot s) { return SameTask(s, seen) && !s.stopped() && !s.Is(Phase::kFinishing); },
         [=](Snapshot s) {
           const Snapshot stopped = s.Stopped(cause);
-          if (s.Is(Phase::kRunning)) return Snapshot{stopped.word + kPinOne};
+          if (s.InAttempt()) return Snapshot{Roused(stopped).word + kPinOne};
           return AtRest(s) ? stopped.In(Phase::kFinishing) : stopped;
         });
     return {Classify(update, seen), {update.seen}};
@@ -335,13 +418,14 @@ class ActorState {
   static bool AtRest(Snapshot s) {
     return s.Is(Phase::kQueued) || s.Is(Phase::kWaiting) || s.Is(Phase::kDelaying);
   }
+  static Snapshot Roused(Snapshot s) { return s.Dormant() ? s.In(Phase::kWoken) : s; }
   static StopResult Classify(const Update<uint64_t>& update, Snapshot seen) {
     const Snapshot before{update.seen};
     if (!update) {
       const bool stopped = SameTask(before, seen) && before.stopped();
       return stopped ? StopResult::kAlready : StopResult::kRefused;
     }
-    if (before.Is(Phase::kRunning)) return StopResult::kPinned;
+    if (before.InAttempt()) return StopResult::kPinned;
     return AtRest(before) ? StopResult::kTaken : StopResult::kNoted;
   }
 

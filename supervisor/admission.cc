@@ -125,7 +125,9 @@ void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool named) {
     for (TaskSpec& spec : specs) {
       Entry& entry = registry_.Reserve();
       ids[reserved++] = entry.Id();
-      entry.rules = rules_.Find(spec.Resolve(config_.task_defaults));
+      const bool async = SpecAccess::IsAsync(spec);
+      if (async) actor_.EnsureRoom(entry.slot);
+      entry.rules = rules_.Find(spec.Resolve(config_.task_defaults), async);
       // Without names there is nothing that could refuse: one pass over the memory.
       if (!named) {
         Furnish(entry, spec);

@@ -23,6 +23,7 @@ class SpecAccess {
   }
   static bool HasBody(const TaskSpec& spec) { return spec.body_ != nullptr; }
   static CellRef TakeCell(TaskSpec& spec) { return std::move(spec.cell_); }
+  static bool IsAsync(const TaskSpec& spec) { return spec.async_; }
 };
 
 // Admission

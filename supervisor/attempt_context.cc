@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sched/timed_wait.h"
+#include "supervisor/async_attempt.h"
 
 namespace taskvisor {
 namespace internal {
@@ -44,7 +45,14 @@ std::string_view AttemptContext::name() {
   return name_;
 }
 
+AsyncAttempt* AttemptOf(TaskContext& context) { return context.attempt_->facts().async; }
+
 }  // namespace internal
+
+void TaskContext::KeepPermit(bool keep) const {
+  internal::AsyncAttempt* const async = attempt_->facts().async;
+  if (async != nullptr) async->keep_permit = keep;
+}
 
 CancelCause TaskContext::Cause() const { return attempt_->Cause(); }
 TaskId TaskContext::id() const { return attempt_->facts().id; }

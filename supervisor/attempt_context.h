@@ -23,8 +23,9 @@ inline CancelCause CauseOf(Snapshot s) {
 
 // AttemptContext
 //
-// The inside of a TaskContext: one attempt, on the stack of the worker that runs it.
-// Outside threads reach it only under a pin of the task's state word.
+// The inside of a TaskContext: one attempt, on the stack of the worker that runs it (of a
+// coroutine: in its AsyncAttempt). Outside threads reach it only under a pin of the task's state
+// word.
 //
 // The CancelNode is made by the first who asks for a scope, a token or a sleep. Its
 // maker then marks the word (kScoped): a canceller that comes later sees the mark and
@@ -38,6 +39,7 @@ class AttemptContext {
     uint32_t attempt;
     TimePoint deadline;
     Atomic<uint32_t>* beat = nullptr;  // null: no heartbeat
+    AsyncAttempt* async = nullptr;     // null: not a coroutine
   };
 
   AttemptContext(ActorState& state, Clock& clock, Facts facts);
@@ -55,6 +57,8 @@ class AttemptContext {
   [[nodiscard]] std::string_view name();
   [[nodiscard]] const Facts& facts() const { return facts_; }
   [[nodiscard]] Clock& clock() const { return clock_; }
+  // A coroutine's, while it is on no core or comes back to one.
+  void SetBeat(Atomic<uint32_t>* beat) { context_.beat_ = beat; }
   [[nodiscard]] CancelCause Cause() const { return CauseOf(state_.Load()); }
 
  private:

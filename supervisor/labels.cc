@@ -84,8 +84,8 @@ std::string_view Label(CancelCause cause) {
 }
 
 std::string_view Label(TaskPhase phase) {
-  static constexpr std::string_view kLabels[] = {"queued",   "waiting",  "running",
-                                                 "delaying", "stopping", "stuck"};
+  static constexpr std::string_view kLabels[] = {"queued",   "waiting", "running",  "delaying",
+                                                 "stopping", "stuck",   "suspended"};
   return At(kLabels, phase);
 }
 

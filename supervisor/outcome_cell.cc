@@ -35,6 +35,10 @@ void OutcomeCell::Recycle() {
   id_.store(0, std::memory_order_relaxed);
   outcome_ = TaskOutcome();
   if (clock_ != nullptr) clock_.reset();
+  if (WakeList(watchers_).over()) {
+    WakeList(watchers_).Reset();
+    changed_.Reset();
+  }
   Store::Cells().Free(place_);
 }
 

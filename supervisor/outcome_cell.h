@@ -8,6 +8,7 @@
 #include "sched/atomic.h"
 #include "sched/event_count.h"
 #include "sched/pool.h"
+#include "supervisor/wake_list.h"
 #include "taskvisor/task_outcome.h"
 
 namespace taskvisor::internal {
@@ -49,6 +50,15 @@ class OutcomeCell {
   [[nodiscard]] const TaskOutcome& outcome() const { return outcome_; }
   [[nodiscard]] EventCount& changed() { return changed_; }
 
+  // `node` is woken when there is an outcome (or will be none). False: that is so already. Either
+  // way it is taken out with Unwatch before it goes.
+  [[nodiscard]] bool Watch(WakeNode& node) {
+    if (!WakeList(watchers_).Add(node)) return false;
+    changed_.Observe();  // Become, or the look that follows, sees the other
+    return state() == kPending;
+  }
+  void Unwatch(WakeNode& node) { WakeList(watchers_).Remove(node); }
+
   // When the task is admitted, before any worker sees it: what the waits need. `pool`
   // is only compared with the caller's, never used.
   void Attach(TaskId id, const std::shared_ptr<Clock>& clock, const Pool* pool) {
@@ -75,13 +85,14 @@ class OutcomeCell {
 
   void Become(State state) {
     state_.store(state, std::memory_order_release);
-    changed_.Notify();
+    if (changed_.NotifyObserved()) WakeList(watchers_).WakeAll();
   }
   void Recycle();
 
   Atomic<uint32_t> refs_{0};
   Atomic<uint32_t> state_{kPending};
   EventCount changed_;
+  Atomic<uint64_t> watchers_{0};  // a WakeList
   uint32_t slot_ = 0;
   Atomic<uint64_t> id_{0};
   const Pool* pool_ = nullptr;

@@ -13,10 +13,6 @@
 namespace taskvisor::internal {
 namespace {
 
-// Slots, and places of names, that are being given back when their members have left
-// already: one for each thread that is stopped in those few lines.
-constexpr uint32_t kSpareSlots = 65536;
-
 // Process-wide, so that an id is never given twice, by any supervisor.
 uint64_t NextIdValue() {
   static Atomic<uint64_t> next{1};
@@ -60,7 +56,11 @@ TaskPhase PhaseOf(Snapshot s) {
   if (s.stopped() || s.Is(Phase::kFinishing)) return TaskPhase::kStopping;
   switch (s.phase()) {
     case Phase::kWaiting:
+    case Phase::kStalled:
       return TaskPhase::kWaiting;
+    case Phase::kSuspended:
+      return TaskPhase::kSuspended;
+    case Phase::kResuming:
     case Phase::kRunning:
     case Phase::kSettling:
       return TaskPhase::kRunning;
@@ -69,11 +69,6 @@ TaskPhase PhaseOf(Snapshot s) {
     default:
       return TaskPhase::kQueued;
   }
-}
-
-// Some are kept by seats, to be given back together.
-uint32_t SlotsFor(size_t max_tasks, size_t seats) {
-  return static_cast<uint32_t>(max_tasks + kSpareSlots + seats * Slab<Entry>::kTogether);
 }
 
 // Yields only while more threads than there are spare slots stand between leaving the gate

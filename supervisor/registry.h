@@ -21,6 +21,15 @@
 
 namespace taskvisor::internal {
 
+// Slots, and places of names, that are being given back when their members have left
+// already: one for each thread that is stopped in those few lines.
+inline constexpr uint32_t kSpareSlots = 65536;
+
+// How many slots there are. Some are kept by seats, to be given back together.
+inline uint32_t SlotsFor(size_t max_tasks, size_t seats) {
+  return static_cast<uint32_t>(max_tasks + kSpareSlots + seats * Slab<Entry>::kTogether);
+}
+
 // Registry
 //
 // The authority on membership: which ids and names are tasks, and the two ends of a

@@ -13,9 +13,10 @@ bool Same(const BackoffPolicy::Options& a, const BackoffPolicy::Options& b) {
          a.floor == b.floor;
 }
 
-bool Same(const TaskDefaults& a, const TaskDefaults& b) {
-  return a.restart == b.restart && a.timeout == b.timeout && a.max_retries == b.max_retries &&
-         a.heartbeat == b.heartbeat && Same(a.backoff.options(), b.backoff.options());
+bool Same(const RuleSet& a, const TaskDefaults& b, bool async) {
+  return a.async == async && a.restart == b.restart && a.timeout == b.timeout &&
+         a.max_retries == b.max_retries && a.heartbeat == b.heartbeat &&
+         Same(a.backoff.options(), b.backoff.options());
 }
 
 uint64_t Mix(uint64_t hash, uint64_t value) {
@@ -44,31 +45,31 @@ RuleBook::~RuleBook() {
   for (auto& set : sets_) delete set.load(std::memory_order_acquire);
 }
 
-const RuleSet* RuleBook::Find(const TaskDefaults& rules) {
+const RuleSet* RuleBook::Find(const TaskDefaults& rules, bool async) {
   // acquire here and below: pairs with the release of who put it there.
   const RuleSet* const last = last_.load(std::memory_order_acquire);
-  if (last != nullptr && Same(*last, rules)) return last;
-  const RuleSet* const found = Search(rules);
+  if (last != nullptr && Same(*last, rules, async)) return last;
+  const RuleSet* const found = Search(rules, async);
   if (found->shared) last_.store(found, std::memory_order_release);
   return found;
 }
 
-const RuleSet* RuleBook::Search(const TaskDefaults& rules) {
-  const uint64_t hash = Hash(rules);
+const RuleSet* RuleBook::Search(const TaskDefaults& rules, bool async) {
+  const uint64_t hash = Mix(Hash(rules), async ? 1 : 0);
   std::unique_ptr<RuleSet> fresh;
   for (size_t i = 0; i < kTries; ++i) {
     Atomic<const RuleSet*>& place = sets_[(hash + i) % kPlaces];
     const RuleSet* set = place.load(std::memory_order_acquire);
     if (set == nullptr) {
-      if (fresh == nullptr) fresh = std::make_unique<RuleSet>(RuleSet{rules});
+      if (fresh == nullptr) fresh = std::make_unique<RuleSet>(RuleSet{rules, async});
       if (place.compare_exchange_strong(set, fresh.get(), std::memory_order_acq_rel,
                                         std::memory_order_acquire)) {
         return fresh.release();
       }
     }
-    if (Same(*set, rules)) return set;
+    if (Same(*set, rules, async)) return set;
   }
-  if (fresh == nullptr) fresh = std::make_unique<RuleSet>(RuleSet{rules});
+  if (fresh == nullptr) fresh = std::make_unique<RuleSet>(RuleSet{rules, async});
   fresh->shared = false;
   return fresh.release();
 }

@@ -11,6 +11,7 @@ namespace taskvisor::internal {
 
 // What a task's decisions are made by. Never changed once it is in a RuleBook.
 struct RuleSet : TaskDefaults {
+  bool async = false;  // the body is a coroutine
   bool shared = true;
 };
 
@@ -32,7 +33,7 @@ class RuleBook {
   RuleBook& operator=(const RuleBook&) = delete;
 
   // The set that equals `rules`. To be given back with LetGo.
-  [[nodiscard]] const RuleSet* Find(const TaskDefaults& rules);
+  [[nodiscard]] const RuleSet* Find(const TaskDefaults& rules, bool async = false);
 
   static void LetGo(const RuleSet* rules) {
     if (!rules->shared) delete rules;
@@ -42,7 +43,7 @@ class RuleBook {
   static constexpr size_t kPlaces = 512;
   static constexpr size_t kTries = 8;
 
-  const RuleSet* Search(const TaskDefaults& rules);
+  const RuleSet* Search(const TaskDefaults& rules, bool async);
 
   std::array<Atomic<const RuleSet*>, kPlaces> sets_{};
   Atomic<const RuleSet*> last_{nullptr};  // most tasks follow one of their kind

@@ -8,19 +8,7 @@
 namespace taskvisor::internal {
 
 TaskResult CallBody(TaskBody& body, TaskContext& context) noexcept {
-  try {
-    return body(context);
-  } catch (const FatalError& error) {
-    return TaskResult(TaskError{.kind = TaskErrorKind::kFatal,
-                                .reason = CutReason(WhatOf(error)),
-                                .exit_code = error.exit_code(),
-                                .source = std::current_exception()});
-  } catch (const std::exception& error) {
-    return Fail(std::string("task panicked: ").append(WhatOf(error)))
-        .WithSource(std::current_exception());
-  } catch (...) {
-    return Fail("task panicked: non-string panic payload").WithSource(std::current_exception());
-  }
+  return Guarded([&] { return body(context); });
 }
 
 TaskError TimeoutError(Duration timeout, const TaskResult& late) {

@@ -44,6 +44,8 @@ OFF_THE_PATH = {
     "supervisor/subscriber_set.cc": "exceptions of callbacks, and the close",
     "supervisor/include/taskvisor/task_outcome.h": "TaskWaiter: for callers that ask to wait",
     "supervisor/task_outcome.cc": "TaskWaiter: for callers that ask to wait",
+    "supervisor/include/taskvisor/waiter.h": "Waiter: for callers that ask to wait",
+    "supervisor/when.cc": "WhenAll and WhenAny: for callers that ask to wait",
 }
 
 # (file, a part of the line, why the line may stay)
@@ -77,6 +79,8 @@ ALLOWED = (
     ("supervisor/runtime.cc", "Await(gate.changed()", "Run, and Add on a full supervisor"),
     ("supervisor/runtime.cc", "AwaitGone(", "Cancel: for callers that ask to wait"),
     ("supervisor/runtime.cc", "shutdown_.Wait", "Run and Shutdown"),
+    ("supervisor/wake_list.h", "std::this_thread::yield();",
+     "who watches an outcome waits for who comes or goes just now; see there"),
     ("supervisor/runtime.cc", "mutex", "Leak: at the end of a supervisor with stuck bodies"),
 )
 

@@ -24,12 +24,13 @@ class RuntimeAccess;
 
 // Where a registered task is.
 enum class TaskPhase : uint8_t {
-  kQueued,    // ready, waits for a worker
-  kWaiting,   // waits for a permit (max_concurrent)
-  kRunning,   // its body is on a core
-  kDelaying,  // waits for its backoff or interval
-  kStopping,  // asked to stop, its body has not returned
-  kStuck,     // given up after grace; its body has not returned
+  kQueued,     // ready, waits for a worker
+  kWaiting,    // waits for a permit (max_concurrent)
+  kRunning,    // its body is on a core
+  kDelaying,   // waits for its backoff or interval
+  kStopping,   // asked to stop, its body has not returned
+  kStuck,      // given up after grace; its body has not returned
+  kSuspended,  // a coroutine body that waits, on no core
 };
 [[nodiscard]] std::string_view Label(TaskPhase phase);
 
@@ -43,6 +44,12 @@ struct TaskInfo {
 struct WatchedTask {
   TaskId id;
   TaskWaiter waiter;
+};
+
+template <class T>
+struct WatchedValue {
+  TaskId id;
+  Waiter<T> waiter;
 };
 
 struct SupervisorStats {
@@ -82,6 +89,15 @@ class SupervisorHandle {
   // With a waiter for the outcome.
   absl::StatusOr<WatchedTask> AddAndWatch(TaskSpec spec) const;
   absl::StatusOr<WatchedTask> TryAddAndWatch(TaskSpec spec) const;
+  // The same for a body that returns a value.
+  template <class T>
+  absl::StatusOr<WatchedValue<T>> AddAndWatch(TypedSpec<T> spec) const {
+    return Watched(std::move(spec), &SupervisorHandle::Add);
+  }
+  template <class T>
+  absl::StatusOr<WatchedValue<T>> TryAddAndWatch(TypedSpec<T> spec) const {
+    return Watched(std::move(spec), &SupervisorHandle::TryAdd);
+  }
 
   // All or none: one name taken, and nothing is registered. No body starts before every
   // TaskAdded of the batch is published. Ids in the order of the specs. Does not wait
@@ -139,6 +155,16 @@ class SupervisorHandle {
   explicit SupervisorHandle(std::shared_ptr<internal::Runtime> runtime)
       : runtime_(std::move(runtime)) {}
 
+  template <class T>
+  absl::StatusOr<WatchedValue<T>> Watched(TypedSpec<T> spec,
+                                          absl::StatusOr<TaskId> (SupervisorHandle::*add)(TaskSpec)
+                                              const) const {
+    Waiter<T> waiter = spec.Watch();
+    absl::StatusOr<TaskId> id = (this->*add)(std::move(spec));
+    if (!id.ok()) return id.status();
+    return WatchedValue<T>{*id, std::move(waiter)};
+  }
+
   std::shared_ptr<internal::Runtime> runtime_;
 };
 
@@ -175,7 +201,7 @@ class Supervisor {
   absl::Status Run(std::vector<TaskSpec> batch);
 
   template <class... Specs>
-  requires(sizeof...(Specs) > 0 && (std::same_as<Specs, TaskSpec> && ...)) absl::Status
+  requires(sizeof...(Specs) > 0 && (std::derived_from<Specs, TaskSpec> && ...)) absl::Status
       Run(Specs... specs) {
     std::vector<TaskSpec> batch;
     batch.reserve(sizeof...(specs));

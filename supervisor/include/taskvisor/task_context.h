@@ -15,9 +15,13 @@
 
 namespace taskvisor {
 
+class TaskContext;
+
 namespace internal {
+class AsyncAttempt;
 class AttemptContext;
 class CancelNode;
+[[nodiscard]] AsyncAttempt* AttemptOf(TaskContext& context);
 }  // namespace internal
 
 // CancelScope
@@ -105,6 +109,13 @@ class TaskContext {
   // Waits until cancelled, at most `limit`; true if cancelled.
   [[nodiscard]] bool WaitCancelled(Duration limit) const { return !SleepFor(limit); }
 
+  // For a coroutine body (taskvisor/async.h), which must not use the two above: they keep its
+  // worker. Whether it keeps its permit of max_concurrent while it is suspended, from now on.
+  void KeepPermit(bool keep = true) const;
+  // co_await context.RunUntilCancelled(x): an optional of what x gives, nothing once cancelled.
+  template <class A>
+  [[nodiscard]] auto RunUntilCancelled(A&& awaitable) const;
+
   // A scope below this attempt's: cancelled with it, cancels nothing above.
   [[nodiscard]] CancelScope Child() const;
   // For code that speaks std::stop_token (stop_callback, condition_variable_any). A
@@ -114,6 +125,7 @@ class TaskContext {
 
  private:
   friend class internal::AttemptContext;
+  friend internal::AsyncAttempt* internal::AttemptOf(TaskContext& context);
   TaskContext(internal::AttemptContext& attempt, const std::atomic<uint64_t>* word, uint64_t mask,
               std::atomic<uint32_t>* beat)
       : word_(word), mask_(mask), attempt_(&attempt), beat_(beat) {}
@@ -121,7 +133,7 @@ class TaskContext {
   const std::atomic<uint64_t>* const word_;
   const uint64_t mask_;
   internal::AttemptContext* const attempt_;
-  std::atomic<uint32_t>* const beat_;  // null: no heartbeat
+  std::atomic<uint32_t>* beat_;  // null: no heartbeat
 };
 
 // DetachedContext

@@ -18,6 +18,7 @@ namespace taskvisor {
 
 namespace internal {
 class OutcomeCell;
+class WaiterAccess;
 
 // A counted reference to where an outcome goes; the last one gives the place back.
 class CellRef {
@@ -162,6 +163,7 @@ class TaskWaiter {
 
  private:
   friend class TaskSpec;
+  friend class internal::WaiterAccess;
   explicit TaskWaiter(internal::CellRef cell) : cell_(std::move(cell)) {}
 
   internal::CellRef cell_;

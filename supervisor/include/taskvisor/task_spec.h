@@ -12,32 +12,38 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "taskvisor/backoff_policy.h"
+#include "taskvisor/body.h"
 #include "taskvisor/restart_policy.h"
 #include "taskvisor/task_context.h"
 #include "taskvisor/task_outcome.h"
 #include "taskvisor/task_result.h"
+#include "taskvisor/waiter.h"
 
 namespace taskvisor {
 
+class TaskSpec;
+template <class T>
+class TypedSpec;
+
 namespace internal {
 class SpecAccess;
+
+template <class T>
+struct SpecOf {
+  using type = TypedSpec<T>;
+};
+template <>
+struct SpecOf<void> {
+  using type = TaskSpec;
+};
 }  // namespace internal
 
 // Names are byte strings, unique among registered tasks.
 inline constexpr size_t kMaxNameLength = 255;
 
-// What a body becomes: called once per attempt, always the same object.
-using TaskBody = absl::AnyInvocable<TaskResult(TaskContext&)>;
-
-// A body: takes TaskContext& or nothing; returns nothing (success), TaskResult or
-// absl::Status. An exception out of it is a retryable failure; FatalError a fatal one.
-template <class F>
-concept TaskCallable =
-    (std::invocable<F&, TaskContext&> &&
-     (std::is_void_v<std::invoke_result_t<F&, TaskContext&>> ||
-      std::convertible_to<std::invoke_result_t<F&, TaskContext&>, TaskResult>)) ||
-    (std::invocable<F&> && (std::is_void_v<std::invoke_result_t<F&>> ||
-                            std::convertible_to<std::invoke_result_t<F&>, TaskResult>));
+// The spec of a task with this body: a TypedSpec<T> if it returns a value, else a TaskSpec.
+template <TaskCallable F>
+using SpecFor = typename internal::SpecOf<internal::BodyValue<F>>::type;
 
 // What a setting is when the spec does not state it; part of SupervisorConfig.
 struct TaskDefaults {
@@ -75,49 +81,50 @@ class TaskSpec {
  public:
   // One attempt: RestartPolicy::Never; the rest inherited.
   template <TaskCallable F>
-  [[nodiscard]] static TaskSpec Once(std::string name, F body) {
-    return TaskSpec(std::move(name), MakeBody(std::move(body)), RestartPolicy::Never());
+  [[nodiscard]] static SpecFor<F> Once(std::string name, F body) {
+    return Make(std::move(name), std::move(body), RestartPolicy::Never());
   }
   // Retried on failure: RestartPolicy::OnFailure; the rest inherited.
   template <TaskCallable F>
-  [[nodiscard]] static TaskSpec Restartable(std::string name, F body) {
-    return TaskSpec(std::move(name), MakeBody(std::move(body)), RestartPolicy::OnFailure());
+  [[nodiscard]] static SpecFor<F> Restartable(std::string name, F body) {
+    return Make(std::move(name), std::move(body), RestartPolicy::OnFailure());
   }
   // Repeated: RestartPolicy::Always(every); the rest inherited. 0 = no interval.
   template <TaskCallable F>
-  [[nodiscard]] static TaskSpec Periodic(std::string name, Duration every, F body) {
-    return TaskSpec(std::move(name), MakeBody(std::move(body)), RestartPolicy::Always(every));
+  [[nodiscard]] static SpecFor<F> Periodic(std::string name, Duration every, F body) {
+    return Make(std::move(name), std::move(body), RestartPolicy::Always(every));
   }
   // Everything inherited.
   template <TaskCallable F>
-  [[nodiscard]] static TaskSpec FromDefaults(std::string name, F body) {
-    return TaskSpec(std::move(name), MakeBody(std::move(body)));
+  [[nodiscard]] static SpecFor<F> FromDefaults(std::string name, F body) {
+    return Make(std::move(name), std::move(body));
   }
   // Nothing inherited; unlimited retries until WithMaxRetries says otherwise.
   template <TaskCallable F>
-  [[nodiscard]] static TaskSpec Explicit(std::string name, RestartPolicy restart,
-                                         const BackoffPolicy& backoff,
-                                         std::optional<Duration> timeout, F body) {
-    TaskSpec spec(std::move(name), MakeBody(std::move(body)), restart);
+  [[nodiscard]] static SpecFor<F> Explicit(std::string name, RestartPolicy restart,
+                                           const BackoffPolicy& backoff,
+                                           std::optional<Duration> timeout, F body) {
+    SpecFor<F> spec = Make(std::move(name), std::move(body), restart);
     spec.backoff_ = backoff;
     spec.timeout_ = timeout.value_or(Duration());
     const int no_timeout = timeout.has_value() ? 0 : kNoTimeout;
-    return std::move(spec).State(kBackoff | kTimeout | no_timeout | kMaxRetries |
-                                     kUnlimitedRetries | kHeartbeat | kNoHeartbeat,
-                                 0);
+    spec.Mark(kBackoff | kTimeout | no_timeout | kMaxRetries | kUnlimitedRetries | kHeartbeat |
+                  kNoHeartbeat,
+              0);
+    return spec;
   }
 
   // The same, anonymous.
   template <TaskCallable F>
-  [[nodiscard]] static TaskSpec Once(F body) {
+  [[nodiscard]] static SpecFor<F> Once(F body) {
     return Once(std::string(), std::move(body));
   }
   template <TaskCallable F>
-  [[nodiscard]] static TaskSpec Restartable(F body) {
+  [[nodiscard]] static SpecFor<F> Restartable(F body) {
     return Restartable(std::string(), std::move(body));
   }
   template <TaskCallable F>
-  [[nodiscard]] static TaskSpec Periodic(Duration every, F body) {
+  [[nodiscard]] static SpecFor<F> Periodic(Duration every, F body) {
     return Periodic(std::string(), every, std::move(body));
   }
 
@@ -209,8 +216,9 @@ class TaskSpec {
   TaskSpec(std::string name, TaskBody body, RestartPolicy restart)
       : name_(std::move(name)), body_(std::move(body)), stated_(kRestart), restart_(restart) {}
 
+  void Mark(int set, int clear) { stated_ = static_cast<uint8_t>((stated_ & ~clear) | set); }
   TaskSpec State(int set, int clear) {
-    stated_ = static_cast<uint8_t>((stated_ & ~clear) | set);
+    Mark(set, clear);
     return std::move(*this);
   }
   template <class T>
@@ -221,41 +229,98 @@ class TaskSpec {
   void DropCell();
 
   template <class F>
-  static TaskBody MakeBody(F body) {
-    if constexpr (std::constructible_from<bool, F&> && !std::convertible_to<F&, int>) {
-      if (!static_cast<bool>(body)) return nullptr;
+  static bool IsNull(const F& body) {
+    if constexpr (std::constructible_from<bool, const F&> && !std::convertible_to<F&, int>) {
+      return !static_cast<bool>(body);
     } else if constexpr (std::is_pointer_v<F>) {
-      if (body == nullptr) return nullptr;
+      return body == nullptr;
+    } else {
+      return false;
     }
-    return [body = std::move(body)](TaskContext& context) mutable -> TaskResult {
-      return Call(body, context);
-    };
+  }
+
+  template <class F, class... Restart>
+  static SpecFor<F> Make(std::string name, F body, Restart... restart) {
+    if constexpr (!internal::kHasValue<F>) {
+      TaskSpec spec(std::move(name), MakeBody(std::move(body)), restart...);
+      spec.async_ = internal::kIsAsync<F>;
+      return spec;
+    } else {
+      if (IsNull(body)) return {TaskSpec(std::move(name), nullptr, restart...), nullptr};
+      auto task = std::make_shared<internal::ValueTask<F>>(std::move(body));
+      TaskSpec spec(std::move(name), internal::ValueBody<F>(task), restart...);
+      spec.async_ = internal::kIsAsync<F>;
+      return {std::move(spec), std::move(task)};
+    }
   }
 
   template <class F>
-  static TaskResult Call(F& body, TaskContext& context) {
-    if constexpr (std::invocable<F&, TaskContext&>) {
-      if constexpr (std::is_void_v<std::invoke_result_t<F&, TaskContext&>>) {
-        return body(context), Ok();
+  static TaskBody MakeBody(F body) {
+    if (IsNull(body)) return nullptr;
+    return [body = std::move(body)](TaskContext& context) mutable -> TaskResult {
+      if constexpr (internal::kIsAsync<F>) {
+        return internal::StartAsync(body, context, nullptr);
+      } else if constexpr (std::is_void_v<internal::BodyResult<F>>) {
+        return internal::CallWith(body, context), Ok();
       } else {
-        return body(context);
+        return internal::CallWith(body, context);
       }
-    } else if constexpr (std::is_void_v<std::invoke_result_t<F&>>) {
-      return body(), Ok();
-    } else {
-      return body();
-    }
+    };
   }
 
   std::string name_;
   TaskBody body_;
   internal::CellRef cell_;
+  bool async_ = false;  // the body is a coroutine
   uint8_t stated_ = 0;
   uint32_t max_retries_ = 0;
   Duration timeout_{};
   Duration heartbeat_{};
   RestartPolicy restart_ = RestartPolicy::OnFailure();
   BackoffPolicy backoff_;
+};
+
+// TypedSpec<T>
+//
+// A TaskSpec whose body returns a T: all that a TaskSpec is and takes, and its waiter is a
+// Waiter<T>. Where a TaskSpec is wanted it can be moved into one; its value is then for those
+// who watched it before.
+template <class T>
+class TypedSpec : public TaskSpec {
+ public:
+  // A waiter for this task's outcome and value: see TaskSpec::Watch.
+  [[nodiscard]] Waiter<T> Watch() { return {TaskSpec::Watch(), place_}; }
+
+  // As TaskSpec's.
+  TypedSpec WithRestart(RestartPolicy restart) && {
+    return Keep(std::move(*this).TaskSpec::WithRestart(restart));
+  }
+  TypedSpec WithBackoff(const BackoffPolicy& backoff) && {
+    return Keep(std::move(*this).TaskSpec::WithBackoff(backoff));
+  }
+  TypedSpec WithTimeout(Duration timeout) && {
+    return Keep(std::move(*this).TaskSpec::WithTimeout(timeout));
+  }
+  TypedSpec WithoutTimeout() && { return Keep(std::move(*this).TaskSpec::WithoutTimeout()); }
+  TypedSpec WithMaxRetries(uint32_t n) && {
+    return Keep(std::move(*this).TaskSpec::WithMaxRetries(n));
+  }
+  TypedSpec WithUnlimitedRetries() && {
+    return Keep(std::move(*this).TaskSpec::WithUnlimitedRetries());
+  }
+  TypedSpec WithHeartbeat(Duration heartbeat) && {
+    return Keep(std::move(*this).TaskSpec::WithHeartbeat(heartbeat));
+  }
+  TypedSpec WithoutHeartbeat() && { return Keep(std::move(*this).TaskSpec::WithoutHeartbeat()); }
+
+ private:
+  friend class TaskSpec;
+  TypedSpec(TaskSpec spec, std::shared_ptr<internal::ValuePlace<T>> place)
+      : TaskSpec(std::move(spec)), place_(std::move(place)) {}
+
+  TypedSpec Keep(TaskSpec spec) { return {std::move(spec), std::move(place_)}; }
+
+  std::shared_ptr<internal::ValuePlace<T>> place_;
 };
 
 }  // namespace taskvisor

@@ -1,0 +1,160 @@
+// Attempts of coroutine bodies: see async_attempt.h for who has the frame when.
+
+#include <utility>
+
+#include "sched/timed_wait.h"
+#include "supervisor/actor.h"
+#include "supervisor/async_attempt.h"
+#include "supervisor/registry.h"
+#include "supervisor/this_thread.h"
+
+namespace taskvisor::internal {
+
+void Actor::EnsureRoom(uint32_t slot) { room_->Ensure(slot); }
+
+void Actor::BeginAsync(Entry& entry, Seat& seat, Snapshot seen) {
+  AsyncAttempt& async = room_->At(entry.slot);
+  Attempt& attempt = async.attempt;
+  const uint64_t epoch = seen.epoch() + 1;
+  attempt = {};
+  attempt.number = entry.attempts.load(std::memory_order_relaxed) + 1;
+  attempt.start = clock_.Now();
+  const Duration timeout = entry.rules->timeout.value_or(Duration::zero());
+  attempt.deadline =
+      timeout == Duration::zero() ? TimePoint::max() : SaturatingAdd(attempt.start, timeout);
+  async.watched = watchdog_.Enter(seat.number(), entry, epoch, attempt.start);
+  async.Open(entry, clock_, timers_,
+             {entry.Id(), entry.name(), attempt.number, attempt.deadline,
+              async.watched == nullptr ? nullptr : &async.watched->beat(), &async},
+             seat);
+  AnnounceAsync(entry, async, epoch);
+  if (const auto begun = entry.state.TryBegin(); begun) {
+    if (Snapshot{begun.seen}.due()) TimeOut(entry, epoch);
+    LookBy(entry, async);
+    // Makes the frame, which begins in Drive.
+    TaskResult result = CallBody(entry.body, async.running().context.context());
+    return Drive(entry, seat, async, std::move(result));
+  }
+  attempt.end = attempt.start;
+  attempt.last = entry.state.SettleUnbegun();
+  EndAsync(entry, seat, async, Cancelled());
+}
+
+// As RunBody: published by TryBegin, and before kRunning.
+void Actor::AnnounceAsync(Entry& entry, AsyncAttempt& async, uint64_t epoch) {
+  const Attempt& attempt = async.attempt;
+  entry.attempt.store(&async.running(), std::memory_order_relaxed);
+  entry.started_at.store(attempt.start.time_since_epoch().count(), std::memory_order_relaxed);
+  entry.thread.store(ThisThread(), std::memory_order_relaxed);
+  entry.attempts.store(attempt.number, std::memory_order_release);
+  publisher_.Emit(EventKind::kTaskStarting, attempt.start, entry,
+                  [&](EventDraft& e) { e.WithAttempt(attempt.number); });
+  if (attempt.deadline != TimePoint::max()) {
+    timers_.Arm(entry, attempt.deadline, Entry::Tag(Entry::TimerUse::kTimeout, epoch));
+  }
+}
+
+void Actor::Resume(Entry& entry, Seat& seat, Snapshot taken) {
+  AsyncAttempt& async = room_->At(entry.slot);
+  async.permit = taken.has_permit();
+  if (permits_.has_value() && !async.permit && !AcquireOrStall(entry, async)) return;
+  // Read by others under a pin that they took in kRunning: published by TryResume.
+  async.running().seat = &seat;
+  BackOnCore(entry, seat, async);
+  // Who cancelled it before had no seat to tell.
+  if (entry.state.TryResume().cancelled()) seat.CancelNested();
+  LookBy(entry, async);
+  Drive(entry, seat, async, Ok());
+}
+
+// False: it waits for a permit. A body that is only to be destroyed needs none.
+bool Actor::AcquireOrStall(Entry& entry, AsyncAttempt& async) {
+  while (true) {
+    if (permits_->TryAcquire()) return async.permit = true;
+    const Snapshot seen = entry.state.Load();
+    if (async.OnlyToDie()) return true;
+    if (!entry.state.TryStall(seen)) continue;  // cancelled meanwhile: judge again
+    Park({entry.slot, seen.epoch()});
+    return false;
+  }
+}
+
+// What a worker shows of itself while the body is on it.
+void Actor::BackOnCore(Entry& entry, const Seat& seat, AsyncAttempt& async) {
+  entry.thread.store(ThisThread(), std::memory_order_relaxed);
+  if (!entry.rules->heartbeat.has_value()) return;
+  const uint64_t epoch = entry.state.Load().epoch();
+  async.watched = watchdog_.Enter(seat.number(), entry, epoch, clock_.Now());
+  async.running().context.SetBeat(&async.watched->beat());
+}
+
+// After the change of the state that lets the watchdog see it.
+void Actor::LookBy(const Entry& entry, const AsyncAttempt& async) {
+  if (async.watched != nullptr) watchdog_.LookBy(clock_.Now(), *entry.rules->heartbeat);
+}
+
+void Actor::OffCore(Entry& entry, AsyncAttempt& async) {
+  entry.thread.store(0, std::memory_order_relaxed);
+  if (async.watched == nullptr) return;
+  async.running().context.SetBeat(nullptr);
+  std::exchange(async.watched, nullptr)->Leave();
+}
+
+void Actor::Drive(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult result) {
+  while (true) {
+    const AsyncAttempt::Pause pause = async.GoOn(result);
+    if (pause == AsyncAttempt::Pause::kEnded) break;
+    if (Suspend(entry, seat, async, pause == AsyncAttempt::Pause::kYields)) return;
+  }
+  async.attempt.end = clock_.Now();
+  async.attempt.last = entry.state.Settle();
+  EndAsync(entry, seat, async, std::move(result));
+}
+
+// True: the attempt is others' now. False: something has happened; it goes on here.
+bool Actor::Suspend(Entry& entry, Seat& seat, AsyncAttempt& async, bool yields) {
+  const bool had = permits_.has_value() && async.permit;
+  const bool keeps = had && async.keep_permit;
+  async.permit = keeps;
+  OffCore(entry, async);
+  while (true) {
+    const auto suspended = entry.state.TrySuspend(yields, keeps);
+    if (suspended) break;
+    const Snapshot seen{suspended.seen};
+    if (seen.silent() && !seen.cancelled()) {
+      TellRecovered(entry, seen.epoch(), async.attempt);
+      continue;
+    }
+    async.permit = had;
+    BackOnCore(entry, seat, async);
+    entry.state.TakeWake();
+    LookBy(entry, async);
+    return false;
+  }
+  if (had && !keeps) ReleasePermit();
+  if (yields) seat.RunAgain(entry);
+  return true;
+}
+
+void Actor::TellRecovered(Entry& entry, uint64_t epoch, const Attempt& attempt) {
+  if (!entry.state.TrySilence(epoch, /*silent=*/false)) return;
+  const TimePoint now = clock_.Now();
+  publisher_.Emit(EventKind::kTaskRecovered, now, entry, [&](EventDraft& e) {
+    e.WithAttempt(attempt.number).WithDuration(now - attempt.start).WithThread(ThisThread());
+  });
+  entry.state.Unpin();
+}
+
+void Actor::EndAsync(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult result) {
+  if (async.watched != nullptr) std::exchange(async.watched, nullptr)->Leave();
+  if (std::exchange(async.permit, false)) ReleasePermit();
+  async.Close();
+  const Attempt attempt = async.attempt;
+  Conclude(entry, seat, attempt, std::move(result));
+}
+
+void Actor::Wake(Entry& entry, uint64_t epoch) {
+  if (entry.state.Wake(epoch)) Submit(entry);
+}
+
+}  // namespace taskvisor::internal

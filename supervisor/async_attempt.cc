@@ -1,0 +1,101 @@
+#include "supervisor/async_attempt.h"
+
+#include <utility>
+
+#include "sched/timed_wait.h"
+#include "sched/timer_queue.h"
+#include "supervisor/actor.h"
+
+namespace taskvisor::internal {
+
+void AsyncAttempt::Open(Entry& entry, Clock& clock, TimerQueue& timers,
+                        const AttemptContext::Facts& facts, Seat& seat) {
+  running_.emplace(entry.state, clock, facts, seat);
+  entry_.store(&entry, std::memory_order_relaxed);
+  timers_ = &timers;
+  permit = true;  // so it was taken
+  keep_permit = false;
+}
+
+bool AsyncAttempt::Cancelled() const { return (entry().state.Load().word & kCancelledMask) != 0; }
+
+bool AsyncAttempt::OnlyToDie() const {
+  return Cancelled() && !leaf_->heeds_cancel && catcher_ == nullptr && !leaf_->Ready();
+}
+
+AsyncAttempt::Pause AsyncAttempt::GoOn(TaskResult& result) {
+  if (!root_) return Pause::kEnded;  // the body threw before it had a frame
+  std::coroutine_handle<> goes_on = leaf_ == nullptr ? root_ : nullptr;
+  while (true) {
+    if (leaf_ != nullptr) {
+      // The leaf first: what is there is taken, cancelled or not.
+      const bool ready = leaf_->Ready();
+      const bool cancelled = !ready && Cancelled();
+      if (ready || (cancelled && leaf_->heeds_cancel)) {
+        goes_on = point_;
+      } else if (!cancelled) {
+        return std::exchange(leaf_->yields, false) ? Pause::kYields : Pause::kWaits;
+      } else if (catcher_ != nullptr) {
+        catcher_->cut = true;
+        goes_on = catcher_->point;
+      } else {
+        Destroy();
+        result = taskvisor::Cancelled();
+        return Pause::kEnded;
+      }
+      leaf_ = nullptr;
+    }
+    goes_on.resume();
+    if (root_.done()) {
+      result = Guarded([this] { return harvest_(root_, place_); });
+      Destroy();
+      return Pause::kEnded;
+    }
+  }
+}
+
+void AsyncAttempt::Destroy() {
+  std::exchange(root_, nullptr).destroy();
+  leaf_ = nullptr;
+  catcher_ = nullptr;
+}
+
+void AsyncAttempt::Wake() {
+  Entry& entry = *entry_.load(std::memory_order_relaxed);
+  // The frame whose leaf wakes it exists, so this is its attempt.
+  entry.actor->Wake(entry, entry.state.Load().epoch());
+}
+
+void AsyncAttempt::SleepUntil(TimePoint until) {
+  timers_->Arm(*this, until, entry().state.Load().epoch());
+}
+
+void AsyncAttempt::SleepNoMore() { static_cast<void>(timers_->Cancel(*this)); }
+
+// It may be late: then the entry may be another's, but that had to be in its attempt of the same
+// epoch, and would look once for nothing.
+void AsyncAttempt::OnFire(Timer& timer, uint64_t epoch) {
+  // relaxed: an entry lives as long as the supervisor; what matters is in its word.
+  Entry* const entry = static_cast<AsyncAttempt&>(timer).entry_.load(std::memory_order_relaxed);
+  entry->actor->Wake(*entry, epoch);
+}
+
+AsyncRoom::AsyncRoom(uint32_t slots)
+    : count_((slots + kChunk - 1) / kChunk), chunks_(std::make_unique<Atomic<Chunk*>[]>(count_)) {}
+
+AsyncRoom::~AsyncRoom() {
+  for (uint32_t i = 0; i < count_; ++i) delete chunks_[i].load(std::memory_order_acquire);
+}
+
+void AsyncRoom::Ensure(uint32_t slot) {
+  Atomic<Chunk*>& chunk = chunks_[slot / kChunk];
+  if (chunk.load(std::memory_order_acquire) != nullptr) return;
+  auto fresh = std::make_unique<Chunk>();
+  Chunk* none = nullptr;
+  if (chunk.compare_exchange_strong(none, fresh.get(), std::memory_order_acq_rel,
+                                    std::memory_order_acquire)) {
+    static_cast<void>(fresh.release());
+  }
+}
+
+}  // namespace taskvisor::internal

@@ -1,0 +1,64 @@
+#include "taskvisor/awaiters.h"
+
+#include "sched/timed_wait.h"
+#include "supervisor/async_attempt.h"
+#include "supervisor/outcome_cell.h"
+#include "supervisor/waiter_access.h"
+#include "supervisor/wake_list.h"
+#include "taskvisor/async.h"
+#include "taskvisor/completion.h"
+
+namespace taskvisor::internal {
+
+void SuspendAt(AsyncAttempt& attempt, Leaf& leaf, std::coroutine_handle<> point) {
+  attempt.WaitAt(leaf, point);
+}
+void WakeUp(AsyncAttempt& attempt) { attempt.Wake(); }
+CancelCause CauseAt(const AsyncAttempt& attempt) { return attempt.Cause(); }
+void Enter(AsyncAttempt& attempt, Catcher& catcher) { attempt.Enter(catcher); }
+void Leave(AsyncAttempt& attempt, Catcher& catcher) { attempt.Leave(catcher); }
+void Adopt(AsyncAttempt& attempt, std::coroutine_handle<> root, Harvest harvest, void* place) {
+  attempt.Adopt(root, harvest, place);
+}
+
+SleepAwaiter::SleepAwaiter(AsyncAttempt& the_attempt, SleepFor sleep)
+    : Leaf(the_attempt), until_(SaturatingAdd(the_attempt.clock().Now(), sleep.duration)) {
+  heeds_cancel = true;
+}
+
+SleepAwaiter::~SleepAwaiter() {
+  if (armed_) attempt.SleepNoMore();
+}
+
+bool SleepAwaiter::Ready() { return attempt.clock().Now() >= until_; }
+
+void SleepAwaiter::await_suspend(std::coroutine_handle<> point) {
+  if (until_ != TimePoint::max()) {
+    attempt.SleepUntil(until_);
+    armed_ = true;
+  }
+  SuspendAt(attempt, *this, point);
+}
+
+OutcomeAwaiter::OutcomeAwaiter(AsyncAttempt& the_attempt, TaskWaiter waiter)
+    : ListedLeaf(the_attempt), waiter_(std::move(waiter)) {}
+
+OutcomeAwaiter::~OutcomeAwaiter() {
+  if (watching_) WaiterAccess::CellOf(waiter_)->Unwatch(*this);
+}
+
+void OutcomeAwaiter::await_suspend(std::coroutine_handle<> point) {
+  // If the outcome has come meanwhile the worker finds it in its next look.
+  static_cast<void>(WaiterAccess::CellOf(waiter_)->Watch(*this));
+  watching_ = true;
+  SuspendAt(attempt, *this, point);
+}
+
+bool CompletionCore::Add(WakeNode& node) { return WakeList(waiters_).Add(node); }
+void CompletionCore::Remove(WakeNode& node) { WakeList(waiters_).Remove(node); }
+void CompletionCore::Finish() { WakeList(waiters_).WakeAll(); }
+bool CompletionCore::finished() const {
+  return WakeList(const_cast<std::atomic<uint64_t>&>(waiters_)).over();
+}
+
+}  // namespace taskvisor::internal
