@@ -18,7 +18,7 @@ import sys
 
 BLOCKING = re.compile(
     r"\b(mutex|shared_mutex|lock_guard|unique_lock|shared_lock|scoped_lock|condition_variable\w*"
-    r"|call_once|once_flag|atomic_flag|(counting|binary)_semaphore|latch|barrier|promise|future"
+    r"|call_once|once_flag|atomic_flag|(counting|binary)_semaphore|latch|barrier|(?<![.])promise|future"
     r"|pthread_(mutex|cond|rwlock|spin|join|barrier)\w*|sem_wait|u?sleep|nanosleep"
     r"|sleep_(for|until)|yield|_mm_pause|FutexWait|Await\w*|Wait|WaitFor|WaitUntil)\s*[<(;]"
     r"|\bstd::(\w*mutex|once_flag|(lock_guard|(unique|scoped|shared)_lock)|condition_variable\w*)\b"
@@ -79,6 +79,7 @@ ALLOWED = (
     ("supervisor/runtime.cc", "Await(gate.changed()", "Run, and Add on a full supervisor"),
     ("supervisor/runtime.cc", "AwaitGone(", "Cancel: for callers that ask to wait"),
     ("supervisor/runtime.cc", "shutdown_.Wait", "Run and Shutdown"),
+    ("supervisor/include/taskvisor/awaiters.h", "waiter_.Wait()", "the outcome is there"),
     ("supervisor/wake_list.h", "std::this_thread::yield();",
      "who watches an outcome waits for who comes or goes just now; see there"),
     ("supervisor/runtime.cc", "mutex", "Leak: at the end of a supervisor with stuck bodies"),

@@ -1,33 +1,12 @@
 #ifndef TASKVISOR_TESTS_ASYNC_FRAMES_H_
 #define TASKVISOR_TESTS_ASYNC_FRAMES_H_
 
-#include <atomic>
-
 #include "taskvisor/async.h"
 #include "taskvisor/completion.h"
+#include "tests/async/in_frame.h"
 #include "tests/contract/served.h"
 
 namespace taskvisor::testing {
-
-// In each frame of a test: how many frames there are, and what thread destroyed the last.
-class InFrame {
- public:
-  InFrame() { ++alive_; }
-  InFrame(const InFrame&) = delete;
-  InFrame& operator=(const InFrame&) = delete;
-  ~InFrame() {
-    --alive_;
-    ++ended_;
-  }
-
-  static int alive() { return alive_; }
-  static int ended() { return ended_; }
-  static void Reset() { alive_ = ended_ = 0; }
-
- private:
-  static inline std::atomic<int> alive_{0};
-  static inline std::atomic<int> ended_{0};
-};
 
 // A serving supervisor whose frames are counted: all must be gone at the end.
 class AsyncServed : public Served {

@@ -182,7 +182,9 @@ class CaughtAwaiter : public AsyncAwaiter<T> {
   }
   auto await_resume() {
     Leave(this->attempt_, catcher_);
-    if (catcher_.cut) Async<T>(std::move(this->child_));  // its frame goes now
+    if (catcher_.cut) {  // its frame goes now
+      const Async<T> gone(std::move(this->child_));
+    }
     if constexpr (std::is_void_v<T>) {
       return catcher_.cut ? false : (AsyncAwaiter<T>::await_resume(), true);
     } else {
