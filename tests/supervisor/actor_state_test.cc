@@ -11,9 +11,10 @@
 namespace taskvisor::internal {
 namespace {
 
-constexpr std::array kPhases{Phase::kFree,     Phase::kReserved, Phase::kQueued,
-                             Phase::kStarting, Phase::kWaiting,  Phase::kRunning,
-                             Phase::kSettling, Phase::kDelaying, Phase::kFinishing};
+constexpr std::array kPhases{
+    Phase::kFree,    Phase::kReserved, Phase::kQueued,   Phase::kStarting,  Phase::kWaiting,
+    Phase::kRunning, Phase::kSettling, Phase::kDelaying, Phase::kFinishing, Phase::kSuspended,
+    Phase::kWoken,   Phase::kResuming, Phase::kStalled};
 constexpr uint8_t kCause = 3;
 
 // Brings a fresh state to `phase` on the way a task takes. Its epoch is then 1 from
@@ -30,12 +31,23 @@ void BringTo(ActorState& state, Phase phase) {
   if (phase == Phase::kFinishing) return static_cast<void>(state.TryFinish(false));
   ASSERT_TRUE(state.TryBegin());
   if (phase == Phase::kRunning) return;
+  if (phase > Phase::kFinishing) {
+    ASSERT_TRUE(state.TrySuspend(/*yields=*/false, /*keeps_permit=*/false));
+    if (phase == Phase::kSuspended) return;
+    ASSERT_TRUE(state.Wake(1));
+    if (phase == Phase::kWoken) return;
+    ASSERT_TRUE(state.TryTake());
+    if (phase == Phase::kStalled) {
+      ASSERT_TRUE(state.TryStall(state.Load()));
+    }
+    return;
+  }
   static_cast<void>(state.Settle());
   if (phase == Phase::kDelaying) static_cast<void>(state.TryDelay());
 }
 
-// One letter a phase, in the order of kPhases: F R Q S W r s D f.
-constexpr char kLetters[] = "FRQSWrsDf";
+// One letter a phase, in the order of kPhases: F R Q S W r s D f z w c t.
+constexpr char kLetters[] = "FRQSWrsDfzwct";
 char LetterOf(Snapshot s) { return kLetters[static_cast<size_t>(s.phase())]; }
 
 // What a move makes of each phase: a letter, '-' for refused and unchanged, '.' for not to
@@ -47,29 +59,40 @@ struct Row {
 };
 
 const Row kTable[] = {
-    //                   FRQSWrsDf
-    {"Reserve", "R........", [](ActorState& s) { return s.Reserve(), true; }},
-    {"Commit", ".Q.......", [](ActorState& s) { return !s.Commit().stopped(); }},
-    {"Withdraw", ".f.......", [](ActorState& s) { return s.Withdraw(), true; }},
-    {"TryTake", "--S------", [](ActorState& s) { return s.TryTake().done; }},
-    {"TryBegin", "...r.....", [](ActorState& s) { return s.TryBegin().done; }},
-    {"TryPark", "...W.....", [](ActorState& s) { return s.TryPark(); }},
-    {"TryGrant(0)", "----Q----", [](ActorState& s) { return s.TryGrant(0); }},
-    {"TryGrant(1)", "---------", [](ActorState& s) { return s.TryGrant(1); }},
-    {"TryTimeOut(0)", "---------", [](ActorState& s) { return s.TryTimeOut(0).done; }},
-    {"TryTimeOut(1)", "---S-r---", [](ActorState& s) { return s.TryTimeOut(1).done; }},
-    {"TryAbandon(1)", "---------", [](ActorState& s) { return s.TryAbandon(1); }},
-    {"TrySilence(0)", "---------", [](ActorState& s) { return s.TrySilence(0, true); }},
-    {"TrySilence(1)", "-----r---", [](ActorState& s) { return s.TrySilence(1, true); }},
-    {"Settle", ".....s...", [](ActorState& s) { return !s.Settle().stopped(); }},
-    {"SettleUnbegun", "...s.....", [](ActorState& s) { return !s.SettleUnbegun().stopped(); }},
-    {"TryRequeue", "......Q..", [](ActorState& s) { return s.TryRequeue(); }},
-    {"TryDelay", "......D..", [](ActorState& s) { return s.TryDelay().done; }},
-    {"TryFinish(false)", "...f..f..", [](ActorState& s) { return s.TryFinish(false); }},
-    {"TryFinish(true)", "...-..-..", [](ActorState& s) { return s.TryFinish(true); }},
-    {"TryWake(0)", "---------", [](ActorState& s) { return s.TryWake(0).done; }},
-    {"TryWake(1)", "------sQ-", [](ActorState& s) { return s.TryWake(1).done; }},
-    {"Release", "........F", [](ActorState& s) { return s.Release().word != 0; }},
+    //                   FRQSWrsDfzwct
+    {"Reserve", "R............", [](ActorState& s) { return s.Reserve(), true; }},
+    {"Commit", ".Q...........", [](ActorState& s) { return !s.Commit().stopped(); }},
+    {"Withdraw", ".f...........", [](ActorState& s) { return s.Withdraw(), true; }},
+    {"TryTake", "--S-------c--", [](ActorState& s) { return s.TryTake().done; }},
+    {"TryBegin", "...r.........", [](ActorState& s) { return s.TryBegin().done; }},
+    {"TryPark", "...W.........", [](ActorState& s) { return s.TryPark(); }},
+    {"TryGrant(0)", "----Q--------", [](ActorState& s) { return s.TryGrant(0); }},
+    {"TryGrant(1)", "------------w", [](ActorState& s) { return s.TryGrant(1); }},
+    {"TryTimeOut(0)", "-------------", [](ActorState& s) { return s.TryTimeOut(0).done; }},
+    {"TryTimeOut(1)", "---S-r---wwcw", [](ActorState& s) { return s.TryTimeOut(1).done; }},
+    {"TryAbandon(1)", "-------------", [](ActorState& s) { return s.TryAbandon(1); }},
+    {"TrySilence(0)", "-------------", [](ActorState& s) { return s.TrySilence(0, true); }},
+    {"TrySilence(1)", "-----r-------", [](ActorState& s) { return s.TrySilence(1, true); }},
+    {"Settle", ".....s.......", [](ActorState& s) { return !s.Settle().stopped(); }},
+    {"SettleUnbegun", "...s.........", [](ActorState& s) { return !s.SettleUnbegun().stopped(); }},
+    {"TryRequeue", "......Q......", [](ActorState& s) { return s.TryRequeue(); }},
+    {"TryDelay", "......D......", [](ActorState& s) { return s.TryDelay().done; }},
+    {"TryFinish(false)", "...f..f......", [](ActorState& s) { return s.TryFinish(false); }},
+    {"TryFinish(true)", "...-..-......", [](ActorState& s) { return s.TryFinish(true); }},
+    {"TryWake(0)", "-------------", [](ActorState& s) { return s.TryWake(0).done; }},
+    {"TryWake(1)", "------sQ-----", [](ActorState& s) { return s.TryWake(1).done; }},
+    {"TrySuspend", ".....z.......", [](ActorState& s) { return s.TrySuspend(false, false).done; }},
+    {"TrySuspend, yields", ".....w.......",
+     [](ActorState& s) { return s.TrySuspend(true, false).done; }},
+    {"Wake(0)", "-------------", [](ActorState& s) { return s.Wake(0); }},
+    {"Wake(1)", "-----r---wwct",
+     [](ActorState& s) {
+       const uint64_t before = s.Load().word;  // noted, where there is nothing to submit
+       return s.Wake(1) || s.Load().word != before;
+     }},
+    {"TryStall", "...........t.", [](ActorState& s) { return s.TryStall(s.Load()); }},
+    {"TryResume", "...........r.", [](ActorState& s) { return !s.TryResume().stopped(); }},
+    {"Release", "........F....", [](ActorState& s) { return s.Release().word != 0; }},
 };
 
 TEST(ActorState, EveryMoveFromEveryPhase) {
@@ -123,7 +146,8 @@ TEST(ActorState, ATaskThatIsGivenUpIsNotSilentAnyMore) {
 TEST(ActorState, TheTableOfLegalMovesIsThePicture) {
   constexpr const char* kExpected[] = {
       /* from F */ "R", /* R */ "Qf",  /* Q */ "Sf", /* S */ "Wrsf", /* W */ "Qf",
-      /* r */ "s",      /* s */ "QDf", /* D */ "Qf", /* f */ "F"};
+      /* r */ "szw",    /* s */ "QDf", /* D */ "Qf", /* f */ "F",
+      /* z */ "w",      /* w */ "c",   /* c */ "rt", /* t */ "w"};
   for (size_t from = 0; from < kPhases.size(); ++from) {
     std::string to;
     for (const Phase phase : kPhases) {
