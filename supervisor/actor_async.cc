@@ -121,7 +121,7 @@ bool Actor::Suspend(Entry& entry, Seat& seat, AsyncAttempt& async, bool yields) 
     const auto suspended = entry.state.TrySuspend(yields, keeps);
     if (suspended) break;
     const Snapshot seen{suspended.seen};
-    if (seen.silent() && !seen.cancelled()) {
+    if (!seen.cancelled() && !seen.due()) {  // so it is silent
       TellRecovered(entry, seen.epoch(), async.attempt);
       continue;
     }

@@ -142,7 +142,8 @@ class ActorState {
   }
 
   // Worker whose body waits, or `yields` (then it submits it). Refused: `seen` is cancelled or
-  // silent, or it was woken meanwhile. Waits for pins, whose holders may be at the worker's seat.
+  // silent, or it was woken meanwhile. Waits for pins: their holders may be at the worker's seat,
+  // or be about to tell its silence.
   [[nodiscard]] Update<uint64_t> TrySuspend(bool yields, bool keeps_permit) {
     constexpr uint64_t kRefused = kCancelledMask | kDue | kSilent;
     while (true) {
@@ -151,7 +152,8 @@ class ActorState {
                                  return s.In(yields ? Phase::kWoken : Phase::kSuspended)
                                      .With(keeps_permit ? kPermit : 0);
                                });
-      if (update || (update.seen & kRefused) != 0) return update;
+      const Snapshot seen{update.seen};
+      if (update || seen.cancelled() || seen.due() || !seen.pinned()) return update;
       std::this_thread::yield();
     }
   }

@@ -18,11 +18,12 @@ namespace taskvisor::internal {
 // Word:  | first node (pointer) : 62 | over : 1 | locked : 1 |
 //
 //   Add      refused once it is over
-//   WakeAll  sets `over` in the step that locks, so whoever is woken sees it
-//   Remove   waits for a WakeAll in progress: a few lines for each node
+//   WakeAll  sets `over` in the step that locks first, so whoever is woken sees it; takes one node
+//            out at a time, wakes it unlocked, and then says so
+//   Remove   if its node was taken out: waits until that was said
 //
-// The list is changed under its lock bit, held for some instructions (by WakeAll: some for each
-// node). It waits for whoever holds it, as a worker waits for the pins of its attempt.
+// The list is changed under its lock bit, held for some instructions. Who finds it locked waits, as
+// a worker waits for the pins of its attempt.
 //
 // Memory order: what was done before WakeAll is visible to who is woken, and to who is refused.
 //
@@ -39,6 +40,7 @@ class WakeList {
     node.next = first;
     node.previous = nullptr;
     node.linked = true;
+    node.told = false;
     if (first != nullptr) first->previous = &node;
     Unlock(&node, 0);
     return true;
@@ -46,29 +48,21 @@ class WakeList {
 
   // The node is in the list no more, and nobody is in its `wake`. Also if it never was in.
   void Remove(WakeNode& node) {
-    uint64_t word = 0;
-    static_cast<void>(Lock(0, 0, word));
-    WakeNode* first = First(word);
-    if (node.linked) {
-      if (node.previous != nullptr) node.previous->next = node.next;
-      if (node.next != nullptr) node.next->previous = node.previous;
-      if (first == &node) first = node.next;
-      node.linked = false;
-    }
-    Unlock(first, word & kOver);
+    while (!TryRemove(node)) std::this_thread::yield();
   }
 
   // Once, or more often: then for those who came before the first.
   void WakeAll() {
-    uint64_t word = 0;
-    static_cast<void>(Lock(kOver, 0, word));
-    for (WakeNode* node = First(word); node != nullptr;) {
-      WakeNode* const next = node->next;
-      node->linked = false;
-      node->wake(*node);  // it stays where it is until we unlock
-      node = next;
-    }
-    Unlock(nullptr, kOver);
+    WakeNode* node = nullptr;
+    do {
+      uint64_t word = 0;
+      static_cast<void>(Lock(kOver, 0, word));
+      if (node != nullptr) node->told = true;
+      node = First(word);
+      if (node != nullptr) Unlink(*node, word);
+      Unlock(First(word), kOver);
+      if (node != nullptr) node->wake(*node);  // it stays where it is until it is told
+    } while (node != nullptr);
   }
 
   // acquire: pairs with the release in WakeAll's Lock.
@@ -95,6 +89,27 @@ class WakeList {
       if ((locked.seen & unless) != 0) return false;
       std::this_thread::yield();
     }
+  }
+  // False: it is being woken.
+  bool TryRemove(WakeNode& node) {
+    uint64_t word = 0;
+    static_cast<void>(Lock(0, 0, word));
+    if (node.linked) {
+      Unlink(node, word);
+      node.told = true;
+    }
+    const bool told = node.told;
+    Unlock(First(word), word & kOver);
+    return told;
+  }
+  // Under the lock; `word`: as it will be.
+  static void Unlink(WakeNode& node, uint64_t& word) {
+    if (node.previous != nullptr) node.previous->next = node.next;
+    if (node.next != nullptr) node.next->previous = node.previous;
+    if (First(word) == &node) {
+      word = reinterpret_cast<uint64_t>(node.next) | (word & (kLocked | kOver));
+    }
+    node.linked = false;
   }
   // release: pairs with the acquire of the next Lock.
   void Unlock(WakeNode* first, uint64_t over) {

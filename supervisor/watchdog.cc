@@ -165,6 +165,8 @@ void Watchdog::TellStuck(const Silence& silence, const std::string& stack) {
   if (silence.slot->beaten()) return;  // it came back meanwhile
   Entry& entry = *silence.view.entry;
   if (entry.state.Load().epoch() < silence.view.epoch) return;  // its body has yet to begin
+  // A coroutine that has left its seat meanwhile is not silent, and may be on another.
+  if (silence.slot->Read().count != silence.view.count) return;
   silence.memory->told = true;  // also if refused: it has ended, or is given up
   if (!entry.state.TrySilence(silence.view.epoch, /*silent=*/true)) return;
   const TimePoint now = clock_.Now();

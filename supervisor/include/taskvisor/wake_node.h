@@ -19,6 +19,7 @@ struct WakeNode {
   WakeNode* previous = nullptr;
   WakeNode* next = nullptr;
   bool linked = false;
+  bool told = true;  // nobody is in `wake`, or will be
 };
 
 }  // namespace taskvisor::internal
