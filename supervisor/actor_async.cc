@@ -64,6 +64,10 @@ void Actor::Resume(Entry& entry, Seat& seat, Snapshot taken) {
   // Who cancelled it before had no seat to tell.
   if (entry.state.TryResume().cancelled()) seat.CancelNested();
   LookBy(entry, async);
+  if (permits_.has_value() && !async.permit) {  // so it must not run, whatever has come meanwhile
+    async.Destroy();
+    return Drive(entry, seat, async, Cancelled());
+  }
   Drive(entry, seat, async, Ok());
 }
 

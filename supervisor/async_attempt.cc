@@ -24,34 +24,32 @@ bool AsyncAttempt::OnlyToDie() const {
 }
 
 AsyncAttempt::Pause AsyncAttempt::GoOn(TaskResult& result) {
-  if (!root_) return Pause::kEnded;  // the body threw before it had a frame
-  std::coroutine_handle<> goes_on = leaf_ == nullptr ? root_ : nullptr;
-  while (true) {
+  while (root_) {  // none: the body threw before it had a frame, or it was destroyed
     if (leaf_ != nullptr) {
       // The leaf first: what is there is taken, cancelled or not.
       const bool ready = leaf_->Ready();
       const bool cancelled = !ready && Cancelled();
-      if (ready || (cancelled && leaf_->heeds_cancel)) {
-        goes_on = point_;
-      } else if (!cancelled) {
+      if (!ready && !cancelled) {
         return std::exchange(leaf_->yields, false) ? Pause::kYields : Pause::kWaits;
-      } else if (catcher_ != nullptr) {
+      }
+      if (cancelled && !leaf_->heeds_cancel) {
+        if (catcher_ == nullptr) {
+          Destroy();
+          result = taskvisor::Cancelled();
+          break;
+        }
         catcher_->cut = true;
-        goes_on = catcher_->point;
-      } else {
-        Destroy();
-        result = taskvisor::Cancelled();
-        return Pause::kEnded;
+        point_ = catcher_->point;
       }
       leaf_ = nullptr;
     }
-    goes_on.resume();
+    std::exchange(point_, nullptr).resume();
     if (root_.done()) {
       result = Guarded([this] { return harvest_(root_, place_); });
       Destroy();
-      return Pause::kEnded;
     }
   }
+  return Pause::kEnded;
 }
 
 void AsyncAttempt::Destroy() {

@@ -55,7 +55,7 @@ class AsyncAttempt : private Timer {
   [[nodiscard]] const Entry& entry() const { return *entry_.load(std::memory_order_relaxed); }
 
   void Adopt(std::coroutine_handle<> root, Harvest harvest, void* place) {
-    root_ = root;
+    root_ = point_ = root;
     harvest_ = harvest;
     place_ = place;
   }
@@ -66,12 +66,16 @@ class AsyncAttempt : private Timer {
   [[nodiscard]] Pause GoOn(TaskResult& result);
   // The worker in kResuming: the frame would only be destroyed.
   [[nodiscard]] bool OnlyToDie() const;
+  // The worker in kRunning: GoOn has nothing to do then.
+  void Destroy();
 
   // For the leaf, in kRunning.
   void WaitAt(Leaf& leaf, std::coroutine_handle<> point) {
     leaf_ = &leaf;
     point_ = point;
   }
+  // One part of the body calls or returns to another.
+  void GoOnWith(std::coroutine_handle<> point) { point_ = point; }
   void Wake();
   void SleepUntil(TimePoint until);
   void SleepNoMore();
@@ -92,12 +96,11 @@ class AsyncAttempt : private Timer {
  private:
   static void OnFire(Timer& timer, uint64_t epoch);
   [[nodiscard]] bool Cancelled() const;
-  void Destroy();
 
   std::optional<RunningAttempt> running_;
   std::coroutine_handle<> root_;
-  std::coroutine_handle<> point_;
-  Leaf* leaf_ = nullptr;  // null: it has yet to begin, or runs
+  std::coroutine_handle<> point_;  // goes on next, once leaf_ is ready
+  Leaf* leaf_ = nullptr;           // null: it has yet to begin, or runs
   Catcher* catcher_ = nullptr;
   Harvest harvest_ = nullptr;
   void* place_ = nullptr;

@@ -15,6 +15,9 @@ void SuspendAt(AsyncAttempt& attempt, Leaf& leaf, std::coroutine_handle<> point)
 }
 void WakeUp(AsyncAttempt& attempt) { attempt.Wake(); }
 CancelCause CauseAt(const AsyncAttempt& attempt) { return attempt.Cause(); }
+void GoOnWith(AsyncAttempt& attempt, std::coroutine_handle<> point) noexcept {
+  attempt.GoOnWith(point);
+}
 void Enter(AsyncAttempt& attempt, Catcher& catcher) { attempt.Enter(catcher); }
 void Leave(AsyncAttempt& attempt, Catcher& catcher) { attempt.Leave(catcher); }
 void Adopt(AsyncAttempt& attempt, std::coroutine_handle<> root, Harvest harvest, void* place) {

@@ -57,6 +57,17 @@ TEST(Async, ACoroutineIsAPartOfTheBodyThatAwaitsIt) {
   EXPECT_EQ(InFrame::alive(), 0);
 }
 
+TEST(Async, PartsThatReturnAtOnceLeaveNothingOnTheStack) {
+  AsyncServed served;
+  const auto at_once = [](int n) -> Async<int> { co_return n; };
+  const auto task = served.handle.AddAndWatch(TaskSpec::Once([&]() -> Async<int> {
+    int sum = 0;
+    for (int i = 0; i < 300'000; ++i) sum += co_await at_once(1);
+    co_return sum;
+  }));
+  EXPECT_EQ(task->waiter.Get().value(), 300'000);
+}
+
 TEST(Async, APartIsCutOffWhenItsBodyIsCancelled) {
   AsyncServed served;
   const Completion<int> never;

@@ -45,16 +45,21 @@ class Async;
 
 namespace internal {
 
+// The worker goes on with this coroutine when the one that runs has suspended. (Not by symmetric
+// transfer: without optimization each one leaves something on the stack.)
+void GoOnWith(AsyncAttempt& attempt, std::coroutine_handle<> point) noexcept;
+
 class AsyncPromiseBase {
  public:
   std::suspend_always initial_suspend() noexcept { return {}; }
 
-  // On to who awaits this one; the outermost goes back to the worker.
+  // On to who awaits this one, if it is not the outermost.
   struct FinalAwaiter {
     bool await_ready() noexcept { return false; }
     template <class Promise>
-    std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) noexcept {
-      return self.promise().awaited_by_;
+    void await_suspend(std::coroutine_handle<Promise> self) noexcept {
+      AsyncPromiseBase& promise = self.promise();
+      if (promise.awaited_by_) GoOnWith(*promise.attempt_, promise.awaited_by_);
     }
     void await_resume() noexcept {}
   };
@@ -72,7 +77,7 @@ class AsyncPromiseBase {
 
  private:
   AsyncAttempt* attempt_ = nullptr;
-  std::coroutine_handle<> awaited_by_ = std::noop_coroutine();
+  std::coroutine_handle<> awaited_by_;
 };
 
 template <class T>
@@ -159,9 +164,9 @@ class AsyncAwaiter {
       : attempt_(attempt), child_(std::move(child)) {}
 
   bool await_ready() { return false; }
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<> parent) {
+  void await_suspend(std::coroutine_handle<> parent) {
     child_.handle().promise().Start(attempt_, parent);
-    return child_.handle();
+    GoOnWith(attempt_, child_.handle());
   }
   T await_resume() { return child_.handle().promise().Take(); }
 
@@ -175,10 +180,10 @@ class CaughtAwaiter : public AsyncAwaiter<T> {
  public:
   using AsyncAwaiter<T>::AsyncAwaiter;
 
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<> parent) {
+  void await_suspend(std::coroutine_handle<> parent) {
     catcher_.point = parent;
     Enter(this->attempt_, catcher_);
-    return AsyncAwaiter<T>::await_suspend(parent);
+    AsyncAwaiter<T>::await_suspend(parent);
   }
   auto await_resume() {
     Leave(this->attempt_, catcher_);
@@ -238,7 +243,7 @@ TaskResult StartAsync(F& body, TaskContext& context, void* place) {
   if (attempt == nullptr) return Fatal("a coroutine body needs a supervisor");
   auto async = CallWith(body, context);
   using T = typename AsyncIn<decltype(async)>::type;
-  async.handle().promise().Start(*attempt, std::noop_coroutine());
+  async.handle().promise().Start(*attempt, nullptr);
   Adopt(*attempt, async.Release(), &HarvestAs<T>, place);
   return Ok();
 }
