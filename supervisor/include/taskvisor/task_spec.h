@@ -212,9 +212,14 @@ class TaskSpec {
     kNoHeartbeat = 128,
   };
 
-  TaskSpec(std::string name, TaskBody body) : name_(std::move(name)), body_(std::move(body)) {}
-  TaskSpec(std::string name, TaskBody body, RestartPolicy restart)
-      : name_(std::move(name)), body_(std::move(body)), stated_(kRestart), restart_(restart) {}
+  TaskSpec(std::string&& name, TaskBody&& body, bool async)
+      : name_(std::move(name)), body_(std::move(body)), async_(async) {}
+  TaskSpec(std::string&& name, TaskBody&& body, bool async, RestartPolicy restart)
+      : name_(std::move(name)),
+        body_(std::move(body)),
+        async_(async),
+        stated_(kRestart),
+        restart_(restart) {}
 
   void Mark(int set, int clear) { stated_ = static_cast<uint8_t>((stated_ & ~clear) | set); }
   TaskSpec State(int set, int clear) {
@@ -240,22 +245,19 @@ class TaskSpec {
   }
 
   template <class F, class... Restart>
-  static SpecFor<F> Make(std::string name, F body, Restart... restart) {
+  static SpecFor<F> Make(std::string&& name, F&& body, Restart... restart) {
+    constexpr bool kAsync = internal::kIsAsync<F>;
     if constexpr (!internal::kHasValue<F>) {
-      TaskSpec spec(std::move(name), MakeBody(std::move(body)), restart...);
-      spec.async_ = internal::kIsAsync<F>;
-      return spec;
+      return TaskSpec(std::move(name), MakeBody(std::move(body)), kAsync, restart...);
     } else {
-      if (IsNull(body)) return {TaskSpec(std::move(name), nullptr, restart...), nullptr};
+      if (IsNull(body)) return {TaskSpec(std::move(name), nullptr, kAsync, restart...), nullptr};
       auto task = std::make_shared<internal::ValueTask<F>>(std::move(body));
-      TaskSpec spec(std::move(name), internal::ValueBody<F>(task), restart...);
-      spec.async_ = internal::kIsAsync<F>;
-      return {std::move(spec), std::move(task)};
+      return {TaskSpec(std::move(name), internal::ValueBody<F>(task), kAsync, restart...), task};
     }
   }
 
   template <class F>
-  static TaskBody MakeBody(F body) {
+  static TaskBody MakeBody(F&& body) {
     if (IsNull(body)) return nullptr;
     return [body = std::move(body)](TaskContext& context) mutable -> TaskResult {
       if constexpr (internal::kIsAsync<F>) {
