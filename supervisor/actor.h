@@ -94,7 +94,7 @@ class Actor {
   void RunBody(Entry& entry, Seat& seat);
   void TimeOut(Entry& entry, uint64_t epoch);
 
-  void Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult result);
+  void Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult& result);
   [[nodiscard]] AttemptEnd Judge(Entry& entry, const Attempt& attempt, TaskResult& result);
   static void TellEnd(EventDraft& ended, const Attempt& attempt, const TaskResult& result);
   // What the attempt's end is followed by; `told` is published with it, or before it.
