@@ -103,7 +103,7 @@ class Actor {
   void TellRecovered(Entry& entry, uint64_t epoch, const Attempt& attempt);
   void EndAsync(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult result);
 
-  void Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult result);
+  void Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult& result);
   [[nodiscard]] AttemptEnd Judge(Entry& entry, const Attempt& attempt, TaskResult& result);
   static void TellEnd(EventDraft& ended, const Attempt& attempt, const TaskResult& result);
   // What the attempt's end is followed by; `told` is published with it, or before it.

@@ -154,7 +154,7 @@ void Actor::EndAsync(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult r
   if (std::exchange(async.permit, false)) ReleasePermit();
   async.Close();
   const Attempt attempt = async.attempt;
-  Conclude(entry, seat, attempt, std::move(result));
+  Conclude(entry, seat, attempt, result);
 }
 
 void Actor::Wake(Entry& entry, uint64_t epoch) {

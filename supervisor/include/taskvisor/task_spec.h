@@ -226,6 +226,10 @@ class TaskSpec {
     Mark(set, clear);
     return std::move(*this);
   }
+  // Once, and nothing else stated: what tasks are that come by the million.
+  [[nodiscard]] bool IsPlainOnce() const {
+    return stated_ == kRestart && !async_ && restart_.kind() == RestartPolicy::Kind::kNever;
+  }
   template <class T>
   [[nodiscard]] std::optional<T> If(Stated stated, const T& value) const {
     return (stated_ & stated) != 0 ? std::optional<T>(value) : std::nullopt;
