@@ -15,6 +15,8 @@
 #include <thread>
 #include <utility>
 
+#include "sched/cores.h"
+
 namespace taskvisor::internal {
 namespace {
 
@@ -28,9 +30,8 @@ int64_t CoarseNow() {
   return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
 }
 
-size_t WorkersFor(size_t asked, size_t most) {
-  const auto cores = static_cast<size_t>(oneapi::tbb::info::default_concurrency());
-  return std::min(asked == 0 ? cores : asked, most);
+size_t WorkersFor(size_t asked, size_t most, const Placement& placement) {
+  return std::min(asked == 0 ? UsableCores(placement) : asked, most);
 }
 
 // TBB makes as many workers as the smallest global_control allows: one control per pool
@@ -77,6 +78,25 @@ class Group final : public oneapi::tbb::task_group {
  public:
   using task_group::task_group;
   void Uncount() { m_wait_ctx.release(); }
+};
+
+// No slot is kept for an outside thread. The constraints are set here, because a constructor
+// that takes all of them is a preview of oneTBB's: see cores.cc.
+class Arena final : public oneapi::tbb::task_arena {
+ public:
+  Arena(size_t workers, const Placement& placement)
+      : task_arena(static_cast<int>(workers), /*reserved_for_masters=*/0,
+                   PriorityOf(placement.priority)) {
+    my_numa_id = placement.numa_node.value_or(automatic);
+    my_core_type = placement.core_type.value_or(automatic);
+    my_max_threads_per_core = placement.max_threads_per_core.value_or(automatic);
+  }
+
+ private:
+  static priority PriorityOf(Priority p) {
+    if (p == Priority::kNormal) return priority::normal;
+    return p == Priority::kHigh ? priority::high : priority::low;
+  }
 };
 
 // The pool whose arena this thread is in.
@@ -133,10 +153,8 @@ class Pool::TbbSeat final : public Seat {
 };
 
 struct Pool::Tbb {
-  explicit Tbb(Pool& pool)
-      : workers(pool.workers_),
-        arena(static_cast<int>(pool.workers_), /*reserved_for_masters=*/0),
-        seats{} {
+  Tbb(Pool& pool, const Placement& placement)
+      : workers(pool.workers_), arena(pool.workers_, placement), seats{} {
     for (uint32_t i = 0; i < SeatsFor(workers); ++i) seats.emplace_back(pool.ready_, i);
     WorkerBudget::Add(workers);
     arena.initialize();
@@ -156,7 +174,7 @@ struct Pool::Tbb {
   }
 
   const size_t workers;
-  oneapi::tbb::task_arena arena;
+  Arena arena;
   std::deque<TbbSeat> seats;
   std::unique_ptr<ArenaObserver> observer;
 };
@@ -174,12 +192,12 @@ struct Pool::WorkItem {
   uint32_t index;
 };
 
-Pool::Pool(size_t workers)
-    : workers_(WorkersFor(workers, WorkCount::kMaxWorkers)),
+Pool::Pool(size_t workers, const Placement& placement)
+    : workers_(WorkersFor(workers, WorkCount::kMaxWorkers, placement)),
       count_(workers_, SeatsFor(workers_)),
       shelves_(std::make_unique<Shelf<Runnable*>[]>(SeatsFor(workers_))),
       keeper_(&no_keeper),
-      tbb_(std::make_unique<Tbb>(*this)) {
+      tbb_(std::make_unique<Tbb>(*this, placement)) {
   for (uint32_t i = 0; i < tbb_->seats.size(); ++i) free_seats_.Push(i, tbb_->Link());
 }
 

@@ -11,6 +11,7 @@
 #include "sched/ready_queue.h"
 #include "sched/shelf.h"
 #include "sched/work_count.h"
+#include "taskvisor/placement.h"
 
 namespace taskvisor::internal {
 
@@ -103,8 +104,8 @@ class Keeper {
 // visible to r.Run.
 class Pool {
  public:
-  // workers = 0: as many as this process may use cores.
-  explicit Pool(size_t workers);
+  // workers = 0: as many as this process may use cores (UsableCores). REQUIRES: as there.
+  explicit Pool(size_t workers, const Placement& placement = {});
   ~Pool();  // REQUIRES: Join was called, or nothing was ever submitted.
 
   Pool(const Pool&) = delete;
