@@ -130,7 +130,7 @@ class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
 
 class Pool::TbbSeat final : public Seat {
  public:
-  TbbSeat(ReadyQueue<Runnable*>& ready, uint32_t number) : Seat(number), cursor_(ready) {}
+  TbbSeat(ReadyLanes<Runnable*>& ready, uint32_t number) : Seat(number), cursor_(ready) {}
 
   void CancelNested() override { context_.cancel_group_execution(); }
 
@@ -145,7 +145,7 @@ class Pool::TbbSeat final : public Seat {
 
   oneapi::tbb::task_group_context context_{oneapi::tbb::task_group_context::isolated};
   Group group_{context_};
-  ReadyQueue<Runnable*>::Cursor cursor_;
+  ReadyLanes<Runnable*>::Cursor cursor_;
   Atomic<uint32_t> next_free_{0};
   // Handed over with the item, both ways: release by StartItem and before the item is
   // done, acquire where it starts and by Join.
@@ -205,8 +205,8 @@ Pool::~Pool() = default;
 
 bool Pool::OnWorkerOf(const Pool* pool) { return t_pool == pool && pool != nullptr; }
 
-void Pool::Submit(Runnable& runnable) {
-  ready_.Push(&runnable) ? Announce(1) : keeper_->OnRefused(runnable);
+void Pool::Submit(Runnable& runnable, Priority priority) {
+  ready_.Push(&runnable, priority) ? Announce(1) : keeper_->OnRefused(runnable);
 }
 
 void Pool::Announce(uint64_t count) {
@@ -257,14 +257,14 @@ Runnable* Pool::Again(TbbSeat& seat, bool anywhere) {
   Runnable* const again = std::exchange(seat.again_, nullptr);
   const bool shelved = anywhere ? AnyShelved() : !shelves_[number].empty();
   if (!shelved && !(anywhere ? count_.MayClaim() : count_.Waiting(number))) return again;
-  if (!ready_.Push(again)) {
+  if (!ready_.Push(again, seat.again_priority_)) {
     keeper_->OnRefused(*again);  // not pushed, so the others are for who claims them
     return Next(seat);
   }
-  if (!shelved) return ready_.Take(seat.cursor_);  // one for one: no count changes
+  if (!shelved) return ready_.Take(seat.cursor_).value;  // one for one: no count changes
   if (count_.AddCredit(number)) StartItem();
   Runnable* next = nullptr;
-  return TakeShelved(number, anywhere, next) ? next : Next(seat);
+  return !ready_.Urgent(seat.cursor_) && TakeShelved(seat, anywhere, next) ? next : Next(seat);
 }
 
 // What runs next on the seat; null: nothing, and the item counts as out.
@@ -273,37 +273,58 @@ Runnable* Pool::Next(TbbSeat& seat) {
   const uint32_t number = seat.number();
   Runnable* next = nullptr;
   while (true) {
-    if (TakeShelved(number, /*anywhere=*/false, next)) return next;
+    if (ready_.mixed() && TakeUrgent(seat, next)) return next;
+    if (TakeShelved(seat, /*anywhere=*/false, next)) return next;
     const WorkCount::Claimed claimed = count_.Claim(number);
     if (claimed.starts) StartItem();
     if (claimed.got) {
       if (TakeClaimed(seat, next)) return next;
       continue;
     }
-    if (TakeShelved(number, /*anywhere=*/true, next)) return next;
+    if (TakeShelved(seat, /*anywhere=*/true, next)) return next;
     if (idler_ != nullptr) idler_->OnIdle(seat);
     if (!StayAwake() && count_.TryLeave([this] { return AnyShelved(); })) return nullptr;
   }
 }
 
+// What comes before the normal ones in this turn, if anything does: also before those that
+// the seat has on its shelf.
+bool Pool::TakeUrgent(TbbSeat& seat, Runnable*& runnable) {
+  if (!ready_.Urgent(seat.cursor_)) return false;
+  const WorkCount::Claimed claimed = count_.Claim(seat.number());
+  if (claimed.starts) StartItem();
+  if (claimed.got) runnable = ready_.Take(seat.cursor_).value;
+  return claimed.got;
+}
+
 // Takes the element that was claimed, and what the seat has credits for: one at a time, so
 // that a thread that is stopped here holds no more than that. False: they are on its shelf.
+// Where another class than the normal one comes in, its element, or one in its stead, is next.
 bool Pool::TakeClaimed(TbbSeat& seat, Runnable*& only) {
   Shelf<Runnable*>& shelf = shelves_[seat.number()];
-  only = ready_.Take(seat.cursor_);
-  if (!count_.HasCredit(seat.number())) return true;
+  auto taken = ready_.Take(seat.cursor_);
+  only = taken.value;
+  if (!taken.plain || !count_.HasCredit(seat.number())) return true;
   shelf.Put(only);
-  while (shelf.HasRoom() && count_.TryUse(seat.number())) shelf.Put(ready_.Take(seat.cursor_));
+  while (shelf.HasRoom() && count_.TryUse(seat.number())) {
+    taken = ready_.Take(seat.cursor_);
+    if (!taken.plain) break;
+    shelf.Put(taken.value);
+  }
   if (count_.PromiseIfMissing()) StartItem();
-  return false;
+  only = taken.value;
+  return !taken.plain;
 }
 
 // Anywhere: those of others come first. They may have waited for long, behind a body of theirs.
-bool Pool::TakeShelved(size_t seat, bool anywhere, Runnable*& runnable) {
-  for (size_t i = 1; anywhere && i < seats(); ++i) {
-    if (shelves_[(seat + i) % seats()].TryTake(runnable)) return true;
+bool Pool::TakeShelved(TbbSeat& seat, bool anywhere, Runnable*& runnable) {
+  bool taken = false;
+  for (size_t i = 1; anywhere && !taken && i < seats(); ++i) {
+    taken = shelves_[(seat.number() + i) % seats()].TryTake(runnable);
   }
-  return shelves_[seat].TryTake(runnable);
+  taken = taken || shelves_[seat.number()].TryTake(runnable);
+  if (taken && ready_.mixed()) seat.cursor_.Advance();
+  return taken;
 }
 
 bool Pool::AnyShelved() const {
@@ -330,7 +351,7 @@ void Pool::Drain(uint32_t index) {
   Runnable* runnable = nullptr;
   if (seat.again_ != nullptr) {
     runnable = Again(seat, /*anywhere=*/true);
-  } else if (!TakeShelved(index, /*anywhere=*/true, runnable)) {
+  } else if (ready_.Urgent(seat.cursor_) || !TakeShelved(seat, /*anywhere=*/true, runnable)) {
     runnable = Next(seat);
   }
   for (; runnable != nullptr; runnable = Next(seat)) {

@@ -89,7 +89,15 @@ const Name* Actor::NameAt(uint32_t place) const { return &registry_.NameAt(place
 
 void Actor::Submit(std::span<const TaskId> ids) {
   if (ids.size() == 1) return Submit(registry_.At(ids.front().slot()));
-  pool_.SubmitEach(ids.size(), [&](size_t i) -> Runnable& { return registry_.At(ids[i].slot()); });
+  const auto entry = [&](size_t i) -> Entry& { return registry_.At(ids[i].slot()); };
+  while (!ids.empty()) {  // as many as follow each other in one class
+    const Priority priority = entry(0).priority();
+    size_t count = 1;
+    while (count < ids.size() && entry(count).priority() == priority) ++count;
+    pool_.SubmitEach(
+        count, [&](size_t i) -> Runnable& { return entry(i); }, priority);
+    ids = ids.subspan(count);
+  }
 }
 
 void Actor::Run(Entry& entry, Seat& seat) noexcept {
@@ -111,7 +119,8 @@ bool Actor::AcquireOrPark(Entry& entry, Seat& seat) {
 
 void Actor::Park(Ticket ticket) {
   std::optional<Ticket> offer;
-  if (!permits_->TryPark(ticket, offer)) return set_aside_.Put(registry_.At(ticket.slot));
+  Entry& entry = registry_.At(ticket.slot);
+  if (!permits_->TryPark(ticket, offer, entry.priority())) return set_aside_.Put(entry);
   OfferPermit(offer);
 }
 
@@ -318,15 +327,16 @@ void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd 
 }
 
 bool Actor::TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay) {
+  const Priority priority = entry.rules->priority;  // queued, it may be another's
   if (delay <= Duration::zero()) {
     if (!entry.state.TryRequeue()) return false;
-    seat.RunAgain(entry);
+    seat.RunAgain(entry, priority);
     return true;
   }
   timers_.Arm(entry, SaturatingAdd(from, delay),
               Entry::Tag(Entry::TimerUse::kDelay, entry.state.Load().epoch()));
   const auto delayed = entry.state.TryDelay();
-  if (delayed && Snapshot{delayed.seen}.due()) seat.RunAgain(entry);
+  if (delayed && Snapshot{delayed.seen}.due()) seat.RunAgain(entry, priority);
   return delayed.done;
 }
 

@@ -38,6 +38,9 @@ absl::Status ValidateOne(const TaskSpec& spec) {
   if (spec.restart().has_value() && spec.restart()->interval() < Duration(0)) {
     return InvalidSpec("interval: negative");
   }
+  if (spec.priority().value_or(Priority::kNormal) > Priority::kLow) {
+    return InvalidSpec("priority: not a Priority");
+  }
   return absl::OkStatus();
 }
 
@@ -207,6 +210,7 @@ void Admission::Announce(const Entry& entry, TimePoint now) {
 
 void Admission::Furnish(Entry& entry, TaskSpec& spec) {
   entry.ordinal = next_ordinal_.fetch_add(1, std::memory_order_relaxed);
+  entry.SetPriority(entry.rules->priority);
   entry.body = SpecAccess::TakeBody(spec);
   entry.cell = SpecAccess::TakeCell(spec);
   if (entry.cell != nullptr) entry.cell->Attach(entry.Id(), config_.clock, &pool_);

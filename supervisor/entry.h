@@ -73,8 +73,25 @@ class Entry final : public EntryFields, public Timer {
   // Null: anonymous. Any thread; judged by `state` afterwards, as all that is atomic.
   [[nodiscard]] const Name* name() const;
 
-  bool named = false;             // owned by the phase
-  Atomic<bool> set_aside{false};  // see SetAside
+  // Of the rules, for who submits the task and does not own its phase. As all that is atomic:
+  // of a task that has gone meanwhile it is no matter.
+  [[nodiscard]] Priority priority() const {
+    return static_cast<Priority>(marks.load(std::memory_order_relaxed) >> kPriorityShift);
+  }
+  // The adding thread. By its difference: SetAside changes its own bit at the same time.
+  void SetPriority(Priority p) {
+    const auto change = static_cast<uint8_t>(
+        (static_cast<unsigned>(p) ^ static_cast<unsigned>(priority())) << kPriorityShift);
+    // relaxed: handed on by Commit
+    if (change != 0) marks.fetch_xor(change, std::memory_order_relaxed);
+  }
+
+  static constexpr uint8_t kSetAside = 1;  // see SetAside
+  static constexpr int kPriorityShift = 1;
+
+  bool named = false;  // owned by the phase
+  // | priority : 7 | kSetAside : 1 |
+  Atomic<uint8_t> marks{static_cast<uint8_t>(Priority::kNormal) << kPriorityShift};
   Atomic<uint32_t> next_free{0};  // the slab's
 
  private:

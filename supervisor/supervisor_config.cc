@@ -30,6 +30,11 @@ absl::Status InRange(std::string_view field, size_t value, size_t low, size_t hi
                        absl::StrCat(": ", value, " is not in [", low, ", ", high, "]"));
 }
 
+absl::Status CheckPriority(std::string_view field, Priority priority) {
+  if (priority <= Priority::kLow) return absl::OkStatus();
+  return InvalidConfig(std::string(field) + ": not a Priority");
+}
+
 absl::Status CheckDefaults(const TaskDefaults& defaults) {
   if (defaults.max_retries == std::optional<uint32_t>(0)) {
     return InvalidConfig("task_defaults.max_retries: must be at least 1; none is unlimited");
@@ -40,6 +45,9 @@ absl::Status CheckDefaults(const TaskDefaults& defaults) {
   }
   if (defaults.heartbeat.value_or(Duration(1)) <= Duration(0)) {
     return InvalidConfig("task_defaults.heartbeat: must be above 0; none is not watched");
+  }
+  if (auto status = CheckPriority("task_defaults.priority", defaults.priority); !status.ok()) {
+    return status;
   }
   return NotNegative("task_defaults.restart.interval", defaults.restart.interval());
 }
@@ -71,11 +79,6 @@ absl::Status CheckPlacement(const Placement& placement) {
                                              "placement.max_threads_per_core: needs oneTBB's "
                                              "tbbbind library, which is missing")
                                        : absl::OkStatus();
-}
-
-absl::Status CheckPriority(std::string_view field, Priority priority) {
-  if (priority <= Priority::kLow) return absl::OkStatus();
-  return InvalidConfig(std::string(field) + ": not a Priority");
 }
 
 }  // namespace

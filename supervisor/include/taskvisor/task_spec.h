@@ -12,6 +12,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "taskvisor/backoff_policy.h"
+#include "taskvisor/priority.h"
 #include "taskvisor/restart_policy.h"
 #include "taskvisor/task_context.h"
 #include "taskvisor/task_outcome.h"
@@ -47,6 +48,7 @@ struct TaskDefaults {
       std::nullopt;  // per attempt; none or 0: no timeout; not negative
   std::optional<uint32_t> max_retries = std::nullopt;  // >= 1; none: unlimited
   std::optional<Duration> heartbeat = std::nullopt;    // above 0; none: not watched
+  Priority priority = Priority::kNormal;
 };
 
 // TaskSpec
@@ -60,6 +62,7 @@ struct TaskDefaults {
 //   timeout        negative
 //   heartbeat      0 or negative
 //   interval       negative
+//   priority       none of the three
 //
 // A task without a name is anonymous: it cannot collide, is found by id only, and
 // shows as "task-<id>". An empty name is no name.
@@ -103,7 +106,7 @@ class TaskSpec {
     spec.timeout_ = timeout.value_or(Duration());
     const int no_timeout = timeout.has_value() ? 0 : kNoTimeout;
     return std::move(spec).State(kBackoff | kTimeout | no_timeout | kMaxRetries |
-                                     kUnlimitedRetries | kHeartbeat | kNoHeartbeat,
+                                     kUnlimitedRetries | kHeartbeat | kNoHeartbeat | kPriority,
                                  0);
   }
 
@@ -165,6 +168,17 @@ class TaskSpec {
     return State(kHeartbeat | kNoHeartbeat, 0);
   }
 
+  // Who begins first when more attempts are ready than there are workers, or than
+  // max_concurrent lets in: those of a higher class, those of one class in their turn. A body
+  // that runs is never interrupted, so a task of a high class waits for a body or two.
+  // Lower classes go on: while all three wait, a worker begins 12 high, 3 normal and 1 low one of
+  // 16; of two, at least 1 of 16 is of the lower one. The order is kept by each worker for itself.
+  // While tasks of other classes wait, a normal one costs some more to begin (README.md).
+  TaskSpec WithPriority(Priority priority) && {
+    priority_ = priority;
+    return State(kPriority, 0);
+  }
+
   // A waiter for this task's outcome; call it before the spec is added. Refused because
   // of a name (its own, or another's of its batch): outcome Rejected. Never added, or
   // refused for another reason: the waiter answers kUnavailable.
@@ -187,6 +201,8 @@ class TaskSpec {
     return If(kHeartbeat, (stated_ & kNoHeartbeat) != 0 ? std::nullopt : std::optional(heartbeat_));
   }
 
+  [[nodiscard]] std::optional<Priority> priority() const { return If(kPriority, priority_); }
+
   // The settings this spec has under `defaults`: stated ones win, also a stated "none".
   [[nodiscard]] TaskDefaults Resolve(const TaskDefaults& defaults) const;
 
@@ -194,7 +210,7 @@ class TaskSpec {
   friend class internal::SpecAccess;
 
   // What is stated; the rest is inherited.
-  enum Stated : uint8_t {
+  enum Stated : uint16_t {
     kRestart = 1,
     kBackoff = 2,
     kTimeout = 4,
@@ -203,6 +219,7 @@ class TaskSpec {
     kUnlimitedRetries = 32,
     kHeartbeat = 64,
     kNoHeartbeat = 128,
+    kPriority = 256,
   };
 
   TaskSpec(std::string name, TaskBody body) : name_(std::move(name)), body_(std::move(body)) {}
@@ -210,7 +227,7 @@ class TaskSpec {
       : name_(std::move(name)), body_(std::move(body)), stated_(kRestart), restart_(restart) {}
 
   TaskSpec State(int set, int clear) {
-    stated_ = static_cast<uint8_t>((stated_ & ~clear) | set);
+    stated_ = static_cast<uint16_t>((stated_ & ~clear) | set);
     return std::move(*this);
   }
   template <class T>
@@ -250,7 +267,8 @@ class TaskSpec {
   std::string name_;
   TaskBody body_;
   internal::CellRef cell_;
-  uint8_t stated_ = 0;
+  uint16_t stated_ = 0;
+  Priority priority_ = Priority::kNormal;
   uint32_t max_retries_ = 0;
   Duration timeout_{};
   Duration heartbeat_{};
