@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "sched/timed_wait.h"
+#include "supervisor/cpu_meter.h"
 #include "supervisor/jitter.h"
 #include "supervisor/registry.h"
 #include "supervisor/text.h"
@@ -156,6 +157,8 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   Attempt attempt{};
   attempt.number = entry.attempts.load(std::memory_order_relaxed) + 1;
   attempt.start = clock_.Now();
+  const TimePoint ready(Duration(entry.started_at.load(std::memory_order_relaxed)));
+  attempt.queue_wait = std::max(attempt.start - ready, Duration::zero());
   const Duration timeout = entry.rules->timeout.value_or(Duration::zero());
   attempt.deadline =
       timeout == Duration::zero() ? TimePoint::max() : SaturatingAdd(attempt.start, timeout);
@@ -180,7 +183,9 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   if (const auto begun = entry.state.TryBegin(); begun) {
     if (Snapshot{begun.seen}.due()) TimeOut(entry, epoch);
     if (watched != nullptr) watchdog_.LookBy(attempt.start, *entry.rules->heartbeat);
+    const CpuMeter cpu(entry.rules->cpu_time);
     result = CallBody(entry.body, running.context.context());
+    attempt.cpu_time = cpu.Spent();
     attempt.end = clock_.Now();
     attempt.last = entry.state.Settle();
   } else {  // stopped since the look above: the attempt ends before its body begins
@@ -300,6 +305,8 @@ void Actor::TellEnd(EventDraft& ended, const Attempt& attempt, const TaskResult&
     ended.WithExitCode(result.error().exit_code).WithReason(result.error().reason);
     if (attempt.TimedOut()) ended.WithOverrun(attempt.end - attempt.deadline);
   }
+  ended.WithQueueWait(attempt.queue_wait);
+  if (attempt.cpu_time.has_value()) ended.WithCpuTime(*attempt.cpu_time);
 }
 
 void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd end,
@@ -319,6 +326,7 @@ void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd 
     }
     if (decision.next == Decision::Next::kFinish) {
       TaskOutcome outcome = OutcomeOf(entry, decision, result);
+      if (entry.cell != nullptr) attempt.TellTimes(outcome);
       if (!entry.state.TryFinish(stopped)) continue;
       return registry_.Finish(entry, std::move(outcome), attempt.end, &seat, told.Take());
     }
@@ -328,6 +336,7 @@ void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd 
 
 bool Actor::TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay) {
   const Priority priority = entry.rules->priority;  // queued, it may be another's
+  entry.SetReadyAt(SaturatingAdd(from, delay));
   if (delay <= Duration::zero()) {
     if (!entry.state.TryRequeue()) return false;
     seat.RunAgain(entry, priority);

@@ -78,11 +78,17 @@ class Actor {
     TimePoint start;
     TimePoint end;
     TimePoint deadline;
-    Snapshot last;  // when it settled
+    Snapshot last;        // when it settled
+    Duration queue_wait;  // before `start`
+    std::optional<Duration> cpu_time;
 
     // A stop that came first outweighs a deadline that nobody noticed.
     [[nodiscard]] bool TimedOut() const {
       return last.timed_out() || (end >= deadline && !last.stopped());
+    }
+    void TellTimes(TaskOutcome& outcome) const {
+      outcome.set_queue_wait(queue_wait).set_run_time(end - start).set_cpu_time(cpu_time);
+      if (TimedOut()) outcome.set_overrun(end - deadline);
     }
   };
 

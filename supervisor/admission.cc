@@ -103,7 +103,7 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
   } else {
     AnnounceAnonymous(publisher_, {ids, specs.size()}, now);
   }
-  Commit({ids, specs.size()});
+  Commit({ids, specs.size()}, now);
   late.reset();  // what comes may run code of the user's
   CatchUpWithShutdown({ids, specs.size()});
   return absl::OkStatus();
@@ -216,11 +216,12 @@ void Admission::Furnish(Entry& entry, TaskSpec& spec) {
   if (entry.cell != nullptr) entry.cell->Attach(entry.Id(), config_.clock, &pool_);
 }
 
-void Admission::Commit(std::span<const TaskId> ids) {
+void Admission::Commit(std::span<const TaskId> ids, TimePoint now) {
   while (!ids.empty()) {
     const auto range = ids.first(std::min(ids.size(), kRange));
     for (const TaskId id : range) {
       Entry& entry = registry_.At(id.slot());
+      entry.SetReadyAt(now);
       // A remover was faster than we: it asked us to finish it.
       if (!entry.state.Commit().stopped()) continue;
       registry_.Finish(entry, TaskOutcome(OutcomeKind::kCancelled), config_.clock->Now(),

@@ -26,8 +26,9 @@ struct EntryFields : Runnable {
 
   // Of the running attempt: written by its worker before TryBegin, read under a pin.
   alignas(kCacheLine) Atomic<RunningAttempt*> attempt{nullptr};
-  Atomic<int64_t> started_at{0};  // clock, ns
-  Atomic<uint32_t> attempts{0};   // begun so far; also shown by List
+  // Clock, ns. Before that, written by who makes it ready (or delays it): since when it is.
+  Atomic<int64_t> started_at{0};
+  Atomic<uint32_t> attempts{0};  // begun so far; also shown by List
   Atomic<int32_t> thread{0};
 
   // Owned by the phase.
@@ -66,6 +67,12 @@ class Entry final : public EntryFields, public Timer {
   enum class TimerUse : uint64_t { kTimeout, kDelay, kGrace };
   static uint64_t Tag(TimerUse use, uint64_t epoch) {
     return (epoch << 2) | static_cast<uint64_t>(use);
+  }
+
+  // Before it is kQueued, or kDelaying: see started_at.
+  void SetReadyAt(TimePoint at) {
+    // relaxed: handed on with the state
+    started_at.store(at.time_since_epoch().count(), std::memory_order_relaxed);
   }
 
   [[nodiscard]] TaskId Id() const { return {id.load(std::memory_order_acquire), slot}; }

@@ -165,7 +165,7 @@ Registry::Found Registry::Lookup(std::string_view name) const {
   }
 }
 
-void Registry::Finish(Entry& entry, TaskOutcome outcome, TimePoint now, const Seat* seat,
+void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const Seat* seat,
                       const EventDraft* before) {
   const bool abandoned = entry.state.Load().abandoned();
   outcome.set_attempts(entry.attempts.load(std::memory_order_relaxed));

@@ -23,7 +23,8 @@ TaskDefaults TaskSpec::Resolve(const TaskDefaults& defaults) const {
           .timeout = timeout().value_or(defaults.timeout),
           .max_retries = max_retries().value_or(defaults.max_retries),
           .heartbeat = heartbeat().value_or(defaults.heartbeat),
-          .priority = priority().value_or(defaults.priority)};
+          .priority = (stated_ & kPriority) != 0 ? priority_ : defaults.priority,
+          .cpu_time = (stated_ & kCpuTime) != 0 ? cpu_time_ : defaults.cpu_time};
 }
 
 }  // namespace taskvisor

@@ -107,6 +107,22 @@ class TaskOutcome {
   // Stuck only.
   [[nodiscard]] const std::optional<Stuck>& stuck() const { return stuck_; }
 
+  // Where the time of the attempt went with which the task ended. None: it ended otherwise
+  // (stopped while it waited, refused), or that attempt's body still runs (Stuck).
+  //   queue_wait + run_time = from when it was ready to its end
+  //   overrun               how much of run_time came after its deadline, if it passed
+  //   cpu_time              of the body's own thread; only with TaskSpec::WithCpuTime
+  [[nodiscard]] std::optional<Duration> queue_wait() const { return IfSet(queue_wait_); }
+  [[nodiscard]] std::optional<Duration> run_time() const { return IfSet(run_time_); }
+  [[nodiscard]] std::optional<Duration> overrun() const { return IfSet(overrun_); }
+  [[nodiscard]] std::optional<Duration> cpu_time() const { return IfSet(cpu_time_); }
+
+  TaskOutcome& set_queue_wait(Duration wait) { return queue_wait_ = wait, *this; }
+  TaskOutcome& set_run_time(Duration run) { return run_time_ = run, *this; }
+  TaskOutcome& set_overrun(Duration overrun) { return overrun_ = overrun, *this; }
+  TaskOutcome& set_cpu_time(std::optional<Duration> cpu) {
+    return cpu_time_ = cpu.value_or(kNone), *this;
+  }
   TaskOutcome& set_attempts(uint32_t attempts) { return attempts_ = attempts, *this; }
   TaskOutcome& set_exit_code(std::optional<int32_t> code) { return exit_code_ = code, *this; }
   TaskOutcome& set_source(std::exception_ptr source) { return source_ = std::move(source), *this; }
@@ -114,8 +130,18 @@ class TaskOutcome {
   TaskOutcome& set_stuck(Stuck stuck) { return stuck_ = std::move(stuck), *this; }
 
  private:
+  // None of them is negative. Half of what optionals take: an outcome is moved often.
+  static constexpr Duration kNone{-1};
+  static std::optional<Duration> IfSet(Duration d) {
+    return d == kNone ? std::nullopt : std::optional(d);
+  }
+
   OutcomeKind kind_ = OutcomeKind::kCompleted;
   uint32_t attempts_ = 0;
+  Duration queue_wait_ = kNone;
+  Duration run_time_ = kNone;
+  Duration overrun_ = kNone;
+  Duration cpu_time_ = kNone;
   std::string reason_;
   std::optional<int32_t> exit_code_;
   std::exception_ptr source_;

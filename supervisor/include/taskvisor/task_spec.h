@@ -49,6 +49,7 @@ struct TaskDefaults {
   std::optional<uint32_t> max_retries = std::nullopt;  // >= 1; none: unlimited
   std::optional<Duration> heartbeat = std::nullopt;    // above 0; none: not watched
   Priority priority = Priority::kNormal;
+  bool cpu_time = false;  // measured: see TaskSpec::WithCpuTime
 };
 
 // TaskSpec
@@ -106,7 +107,8 @@ class TaskSpec {
     spec.timeout_ = timeout.value_or(Duration());
     const int no_timeout = timeout.has_value() ? 0 : kNoTimeout;
     return std::move(spec).State(kBackoff | kTimeout | no_timeout | kMaxRetries |
-                                     kUnlimitedRetries | kHeartbeat | kNoHeartbeat | kPriority,
+                                     kUnlimitedRetries | kHeartbeat | kNoHeartbeat | kPriority |
+                                     kCpuTime,
                                  0);
   }
 
@@ -179,6 +181,20 @@ class TaskSpec {
     return State(kPriority, 0);
   }
 
+  // Measures what each attempt spends on cores, for cpu_time() of its end event and of the
+  // outcome: that of the thread which runs the body, in user and kernel mode. What parallel
+  // work inside the body does on other workers is not in it; what this thread does for other
+  // loops of oneTBB while the body waits for its own, is. Real time, whatever the clock. Costs
+  // two readings of the thread's clock, which are system calls: some 360 ns an attempt.
+  TaskSpec WithCpuTime() && {
+    cpu_time_ = true;
+    return State(kCpuTime, 0);
+  }
+  TaskSpec WithoutCpuTime() && {
+    cpu_time_ = false;
+    return State(kCpuTime, 0);
+  }
+
   // A waiter for this task's outcome; call it before the spec is added. Refused because
   // of a name (its own, or another's of its batch): outcome Rejected. Never added, or
   // refused for another reason: the waiter answers kUnavailable.
@@ -203,6 +219,8 @@ class TaskSpec {
 
   [[nodiscard]] std::optional<Priority> priority() const { return If(kPriority, priority_); }
 
+  [[nodiscard]] std::optional<bool> cpu_time() const { return If(kCpuTime, cpu_time_); }
+
   // The settings this spec has under `defaults`: stated ones win, also a stated "none".
   [[nodiscard]] TaskDefaults Resolve(const TaskDefaults& defaults) const;
 
@@ -220,6 +238,7 @@ class TaskSpec {
     kHeartbeat = 64,
     kNoHeartbeat = 128,
     kPriority = 256,
+    kCpuTime = 512,
   };
 
   TaskSpec(std::string name, TaskBody body) : name_(std::move(name)), body_(std::move(body)) {}
@@ -269,6 +288,7 @@ class TaskSpec {
   internal::CellRef cell_;
   uint16_t stated_ = 0;
   Priority priority_ = Priority::kNormal;
+  bool cpu_time_ = false;
   uint32_t max_retries_ = 0;
   Duration timeout_{};
   Duration heartbeat_{};
