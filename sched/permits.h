@@ -55,9 +55,9 @@ class Permits {
     return true;
   }
   // The same for who has memory enough.
-  [[nodiscard]] std::optional<Ticket> Park(Ticket ticket) {
+  [[nodiscard]] std::optional<Ticket> Park(Ticket ticket, Priority priority = Priority::kNormal) {
     std::optional<Ticket> offer;
-    if (!TryPark(ticket, offer)) throw std::bad_alloc();
+    if (!TryPark(ticket, offer, priority)) throw std::bad_alloc();
     return offer;
   }
 

@@ -273,8 +273,11 @@ Runnable* Pool::Next(TbbSeat& seat) {
   const uint32_t number = seat.number();
   Runnable* next = nullptr;
   while (true) {
-    if (ready_.mixed() && TakeUrgent(seat, next)) return next;
-    if (TakeShelved(seat, /*anywhere=*/false, next)) return next;
+    const bool mixed = ready_.mixed();
+    if (mixed && TakeUrgent(seat, next)) return next;
+    // Where high ones never end, the normal ones' turns are all that shelves elsewhere get.
+    const bool anywhere = mixed && ready_.NormalFirst(seat.cursor_);
+    if (TakeShelved(seat, anywhere, next)) return next;
     const WorkCount::Claimed claimed = count_.Claim(number);
     if (claimed.starts) StartItem();
     if (claimed.got) {

@@ -41,12 +41,10 @@ class Seat {
   explicit Seat(uint32_t number) : number_(number) {}
   ~Seat() = default;
   Runnable* again_ = nullptr;
+  Priority again_priority_ = Priority::kNormal;
 
  private:
   const uint32_t number_;
-
- protected:
-  Priority again_priority_ = Priority::kNormal;
 };
 
 // What the pool runs. Never throws: an exception that reached TBB would cancel a
@@ -98,8 +96,8 @@ class Keeper {
 // Three classes of priority, by ReadyLanes' rule; nothing that runs is interrupted. So a high one
 // begins when the first body on any seat ends, or the one after it, if that seat's turn is a
 // lower class's. What lies on a shelf is of the normal class: nothing else is put there, and
-// nothing while others wait. They make the way to a normal one longer, none that is waited for:
-// each item begins, as before, with what lies on shelves elsewhere, unless its turn is another's.
+// nothing while others wait. Meanwhile a seat whose turn is the normal class's looks at the
+// shelves of all seats first, so that what lies behind a long body there is not passed over.
 //
 // oneTBB, as of 2021.8, needs all of this to be true:
 //   - task_arena(n, 0): no slot is kept for an outside thread, so work runs with

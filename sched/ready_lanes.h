@@ -89,6 +89,10 @@ class ReadyLanes {
     return others != 0 && Has(others, OrderOf(cursor.turns_).front());
   }
 
+  [[nodiscard]] static bool NormalFirst(const Cursor& cursor) {
+    return OrderOf(cursor.turns_).front() == Priority::kNormal;
+  }
+
   [[nodiscard]] Taken Take(Cursor& cursor) {
     T value{};
     while (!mixed()) {

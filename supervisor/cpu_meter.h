@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include <chrono>
 #include <optional>
 
 #include "taskvisor/clock.h"
@@ -13,21 +14,33 @@ namespace taskvisor::internal {
 // (here 180 ns each) where it is on, and a comparison where it is not.
 class CpuMeter {
  public:
-  explicit CpuMeter(bool on) : start_(on ? Now() : -1) {}
+  explicit CpuMeter(bool on) {
+    if (on) start_ = Read();
+  }
 
-  // On the same thread. None: off.
+  // None: off, or this is another thread. (A body that suspends a task of oneTBB may come back
+  // on one.)
   [[nodiscard]] std::optional<Duration> Spent() const {
-    return start_ < 0 ? std::nullopt : std::optional(Duration(Now() - start_));
+    if (start_.thread == nullptr) return std::nullopt;
+    const Reading now = Read();
+    return now.thread == start_.thread ? std::optional(now.time - start_.time) : std::nullopt;
   }
 
  private:
-  static int64_t Now() {
+  struct Reading {
+    const void* thread = nullptr;
+    Duration time{};
+  };
+
+  // Not inlined: the compiler must not keep the thread's address from one call to the next.
+  [[gnu::noinline]] static Reading Read() {
+    static thread_local const char here = 0;
     timespec now{};
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
+    return {&here, std::chrono::seconds(now.tv_sec) + Duration(now.tv_nsec)};
   }
 
-  const int64_t start_;
+  Reading start_;
 };
 
 }  // namespace taskvisor::internal

@@ -184,7 +184,8 @@ class TaskSpec {
   // Measures what each attempt spends on cores, for cpu_time() of its end event and of the
   // outcome: that of the thread which runs the body, in user and kernel mode. What parallel
   // work inside the body does on other workers is not in it; what this thread does for other
-  // loops of oneTBB while the body waits for its own, is. Real time, whatever the clock. Costs
+  // loops of oneTBB while the body waits for its own, is. None if the body comes back on another
+  // thread than it began on (oneTBB's `task::suspend`). Real time, whatever the clock. Costs
   // two readings of the thread's clock, which are system calls: some 360 ns an attempt.
   TaskSpec WithCpuTime() && {
     cpu_time_ = true;
