@@ -2,9 +2,10 @@
 //   workers   a supervisor that is told nothing has as many workers as the affinity mask of this
 //             process and its CPU quota leave
 //   priority  behind 10,000 low tasks, each a grain of some 20 us, a high one is added 100 times
-//             while they run: no worker begins more than 3 low ones before it begins. Each
-//             of the low ones runs; and while high ones never end, at least 1 low one begins for
-//             16 others. With one worker, and with two
+//             while they run: the worker that begins it has begun at most 3 low ones since, each
+//             time; no other has begun more either, 90 times. (One that has taken it may be
+//             off its core for a while.) Each of the low ones runs; and while high ones never end,
+//             at least 1 low one begins for 16 others. With one worker, and with two
 //   times     of attempts that spin, sleep, fail, are retried, wait for a worker or for a permit,
 //             and run past their timeouts:
 //               ready to end   = queue wait + run time            \.
@@ -70,9 +71,10 @@ struct Begun {
   std::atomic<int64_t> low{0};
   std::atomic<int64_t> other{0};
 
-  void Low() {
+  // How many there are by then.
+  int64_t Low() {
     by_worker[worker % by_worker.size()].low.fetch_add(1);
-    low.fetch_add(1);
+    return low.fetch_add(1) + 1;
   }
   [[nodiscard]] std::array<int64_t, 64> Snapshot() const {
     std::array<int64_t, 64> seen{};
@@ -88,6 +90,8 @@ int64_t MostBetween(const std::array<int64_t, 64>& before, const std::array<int6
   return most;
 }
 
+constexpr int64_t kGrains = 3;
+
 // A high task, added by a low body: nothing can come between its worker's look and the add.
 struct High {
   std::array<int64_t, 64> at_add{};
@@ -95,11 +99,13 @@ struct High {
   Steady::time_point added;
   Steady::time_point started;
   bool behind = false;  // enough low ones were still queued
+  size_t runner = 0;    // the worker that began it
   bool ran = false;
 };
 
 struct Urgent {
-  int64_t worst = 0;    // low ones of one worker, before the high one
+  int64_t worst = 0;    // low ones of its own worker, before the high one
+  int within = 0;       // high ones before which no worker at all began more than 3
   double worst_us = 0;  // from before Add to its start
   int behind = 0;
   bool all_ran = false;
@@ -116,6 +122,7 @@ Urgent BehindLowOnes(const SupervisorHandle& handle) {
     static_cast<void>(handle.TryAdd(TaskSpec::Once([&begun, &high] {
                                       high.at_start = begun.Snapshot();
                                       high.started = Steady::now();
+                                      high.runner = worker % high.at_start.size();
                                       high.ran = true;
                                     }).WithPriority(Priority::kHigh)));
     high.at_add = begun.Snapshot();
@@ -123,7 +130,7 @@ Urgent BehindLowOnes(const SupervisorHandle& handle) {
   std::vector<TaskSpec> batch;
   for (int64_t i = 0; i < kLow; ++i) {
     batch.push_back(TaskSpec::Once([&, i] {
-                      begun.Low();
+                      static_cast<void>(begun.Low());
                       if (i % kHigh == 50) add(highs[static_cast<size_t>(i / kHigh)]);
                       Spin(20us);
                     }).WithPriority(Priority::kLow));
@@ -135,47 +142,48 @@ Urgent BehindLowOnes(const SupervisorHandle& handle) {
   for (const High& high : highs) {
     result.all_ran = result.all_ran && high.ran;
     result.behind += high.behind ? 1 : 0;
-    result.worst = std::max(result.worst, MostBetween(high.at_add, high.at_start));
+    result.worst = std::max(result.worst, high.at_start[high.runner] - high.at_add[high.runner]);
+    result.within += MostBetween(high.at_add, high.at_start) <= kGrains ? 1 : 0;
     const std::chrono::duration<double, std::micro> waited = high.started - high.added;
     result.worst_us = std::max(result.worst_us, waited.count());
   }
   return result;
 }
 
-// Others that began for each low one, while high ones were always ready; 0: not all low ones ran.
+// Others that began for each low one, while high ones were always ready: between the first low
+// one and the middle one, so that enough of both are there. 0: not all low ones ran.
 double OthersPerLow(const SupervisorHandle& handle, size_t workers) {
-  constexpr int64_t kLow = 200;
+  constexpr int64_t kLow = 400;
   Begun begun;
   std::atomic<bool> stop{false};
-  std::vector<TaskId> high;
+  std::atomic<int64_t> others_at_first{0};
+  std::atomic<int64_t> others_at_middle{0};
   for (size_t i = 0; i < 2 * workers; ++i) {
-    const auto id = handle.Add(TaskSpec::FromDefaults("",
-                                                      [&] {
-                                                        begun.other.fetch_add(1);
-                                                        Spin(5us);
-                                                        return stop ? Fatal("enough") : Ok();
-                                                      })
-                                   .WithRestart(RestartPolicy::AlwaysImmediately())
-                                   .WithPriority(Priority::kHigh));
-    if (id.ok()) high.push_back(*id);
+    static_cast<void>(handle.Add(TaskSpec::FromDefaults("",
+                                                        [&] {
+                                                          begun.other.fetch_add(1);
+                                                          Spin(5us);
+                                                          return stop ? Fatal("enough") : Ok();
+                                                        })
+                                     .WithRestart(RestartPolicy::AlwaysImmediately())
+                                     .WithPriority(Priority::kHigh)));
   }
-  while (begun.other < 100) std::this_thread::sleep_for(1ms);
-  const int64_t other_before = begun.other;
-  int64_t other_after = other_before;
   std::vector<TaskSpec> batch;
   for (int64_t i = 0; i < kLow; ++i) {
     batch.push_back(TaskSpec::Once([&] {
-                      begun.Low();
-                      if (begun.low == kLow) other_after = begun.other;
+                      const int64_t number = begun.Low();
+                      if (number == 1) others_at_first = begun.other.load();
+                      if (number == kLow / 2) others_at_middle = begun.other.load();
                     }).WithPriority(Priority::kLow));
   }
+  while (begun.other < 100) std::this_thread::sleep_for(1ms);
   const bool added = handle.AddBatch(std::move(batch)).ok();
   const auto until = Steady::now() + 20s;
   while (added && begun.low < kLow && Steady::now() < until) std::this_thread::sleep_for(1ms);
   stop = true;
   while (handle.Stats().tasks > 0) std::this_thread::sleep_for(1ms);
   if (begun.low < kLow) return 0;
-  return static_cast<double>(other_after - other_before) / static_cast<double>(kLow);
+  return static_cast<double>(others_at_middle - others_at_first) / (kLow / 2.0 - 1);
 }
 
 bool Priorities(size_t workers) {
@@ -184,13 +192,14 @@ bool Priorities(size_t workers) {
   const Urgent urgent = BehindLowOnes(handle);
   const double others = OthersPerLow(handle, workers);
   const bool stopped = handle.Shutdown().ok();
-  const bool good = stopped && urgent.all_ran && urgent.behind >= 90 && urgent.worst <= 3 &&
-                    others > 0 && others <= 16;
+  const bool good = stopped && urgent.all_ran && urgent.behind >= 90 && urgent.worst <= kGrains &&
+                    urgent.within >= 90 && others > 0 && others <= 16;
   std::printf(R"({"check":"priority","good":%s,"workers":%zu,"behind_low":%d,)"
-              R"("most_low_before_high":%ld,"worst_start_us":%.0f,"others_per_low":%.2f})"
+              R"("most_low_before_high":%ld,"within_3_grains_of_all":%d,"worst_start_us":%.0f,)"
+              R"("others_per_low":%.2f})"
               "\n",
-              Json(good), workers, urgent.behind, static_cast<long>(urgent.worst), urgent.worst_us,
-              others);
+              Json(good), workers, urgent.behind, static_cast<long>(urgent.worst), urgent.within,
+              urgent.worst_us, others);
   return good;
 }
 
