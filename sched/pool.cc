@@ -87,24 +87,31 @@ class Arena final : public oneapi::tbb::task_arena {
   Arena(size_t workers, const Placement& placement)
       : task_arena(static_cast<int>(workers), /*reserved_for_masters=*/0,
                    PriorityOf(placement.priority)) {
-    my_numa_id = placement.numa_node.value_or(automatic);
-    my_core_type = placement.core_type.value_or(automatic);
-    my_max_threads_per_core = placement.max_threads_per_core.value_or(automatic);
+    my_numa_id = placement.numa_node.value_or(kAny);
+    my_core_type = placement.core_type.value_or(kAny);
+    my_max_threads_per_core = placement.max_threads_per_core.value_or(kAny);
   }
 
  private:
+  static constexpr int kAny = automatic;  // value_or takes a reference: TBB's is not defined
+
   static priority PriorityOf(Priority p) {
     if (p == Priority::kNormal) return priority::normal;
     return p == Priority::kHigh ? priority::high : priority::low;
   }
 };
 
-// The pool whose arena this thread is in.
-thread_local const void* t_pool = nullptr;
+// The pool whose arena this thread is in; 0: none.
+thread_local uint32_t t_pool = 0;
+
+uint32_t NextId() {
+  static Atomic<uint32_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;  // relaxed: only a number
+}
 
 class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
  public:
-  ArenaObserver(oneapi::tbb::task_arena& arena, const void* pool) : task_scheduler_observer(arena) {
+  ArenaObserver(oneapi::tbb::task_arena& arena, uint32_t pool) : task_scheduler_observer(arena) {
     pool_.store(pool, std::memory_order_release);  // pairs with the acquire in the calls
     observe(true);
   }
@@ -113,16 +120,16 @@ class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
     static_cast<void>(calls_.load(std::memory_order_acquire));
   }
   void on_scheduler_entry(bool) override { Set(pool_.load(std::memory_order_acquire)); }
-  void on_scheduler_exit(bool) override { Set(nullptr); }
+  void on_scheduler_exit(bool) override { Set(0); }
 
  private:
-  void Set(const void* pool) {
+  void Set(uint32_t pool) {
     t_pool = pool;
     calls_.fetch_add(1, std::memory_order_release);  // pairs with the destructor's acquire
   }
 
   // Atomic for the edges that TBB, not instrumented, does not show.
-  Atomic<const void*> pool_{nullptr};
+  Atomic<uint32_t> pool_{0};
   Atomic<uint64_t> calls_{0};
 };
 
@@ -158,7 +165,7 @@ struct Pool::Tbb {
     for (uint32_t i = 0; i < SeatsFor(workers); ++i) seats.emplace_back(pool.ready_, i);
     WorkerBudget::Add(workers);
     arena.initialize();
-    observer = std::make_unique<ArenaObserver>(arena, &pool);
+    observer = std::make_unique<ArenaObserver>(arena, pool.id());
   }
 
   ~Tbb() { WorkerBudget::Remove(workers); }
@@ -193,7 +200,8 @@ struct Pool::WorkItem {
 };
 
 Pool::Pool(size_t workers, const Placement& placement)
-    : workers_(WorkersFor(workers, WorkCount::kMaxWorkers, placement)),
+    : id_(NextId()),
+      workers_(WorkersFor(workers, WorkCount::kMaxWorkers, placement)),
       count_(workers_, SeatsFor(workers_)),
       shelves_(std::make_unique<Shelf<Runnable*>[]>(SeatsFor(workers_))),
       keeper_(&no_keeper),
@@ -203,7 +211,7 @@ Pool::Pool(size_t workers, const Placement& placement)
 
 Pool::~Pool() = default;
 
-bool Pool::OnWorkerOf(const Pool* pool) { return t_pool == pool && pool != nullptr; }
+bool Pool::OnWorkerOf(uint32_t id) { return t_pool == id && id != 0; }
 
 void Pool::Submit(Runnable& runnable, Priority priority) {
   ready_.Push(&runnable, priority) ? Announce(1) : keeper_->OnRefused(runnable);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
+#include <new>
 #include <random>
 #include <string>
 #include <utility>
@@ -45,6 +46,14 @@ TaskOutcome OutcomeOf(const Entry& entry, const Decision& decision, const TaskRe
   return TaskOutcome(decision.outcome, reason)
       .set_exit_code(result.error().exit_code)
       .set_source(result.error().source);
+}
+
+TaskOutcome Panicked() {
+  try {
+    return TaskOutcome(OutcomeKind::kPanicked, "actor failed");
+  } catch (const std::bad_alloc&) {  // then without the text
+    return TaskOutcome(OutcomeKind::kPanicked);
+  }
 }
 
 EventKind KindOf(AttemptEnd end) {
@@ -174,8 +183,9 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   entry.thread.store(ThreadId(), std::memory_order_relaxed);
   entry.attempts.store(attempt.number, std::memory_order_release);
   // Before kRunning, in which others may publish the attempt's timeout or the task's end.
-  publisher_.Emit(EventKind::kTaskStarting, attempt.start, entry,
-                  [&](EventDraft& e) { e.WithAttempt(attempt.number); });
+  publisher_.EmitRun(EventName(entry)
+                         .Draft(EventKind::kTaskStarting, publisher_.WallAt(attempt.start))
+                         .WithAttempt(attempt.number));
   if (attempt.deadline != TimePoint::max()) {
     timers_.Arm(entry, attempt.deadline, Entry::Tag(Entry::TimerUse::kTimeout, epoch));
   }
@@ -195,7 +205,7 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   }
   if (watched != nullptr) watched->Leave();
   ReleasePermit();
-  Conclude(entry, seat, attempt, std::move(result));
+  Conclude(entry, seat, attempt, result);
 }
 
 void Actor::OnTimer(Entry& entry, Entry::TimerUse use, uint64_t epoch) {
@@ -250,7 +260,7 @@ StopResult Actor::StopById(TaskId id, CancelCause cause) {
   }
 }
 
-void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult result) {
+void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult& result) {
   if (attempt.last.abandoned()) {  // its outcome is out: only the slot is left to give back
     static_cast<void>(entry.state.TryFinish(/*stopped=*/true));
     return registry_.Finish(entry, TaskOutcome(), attempt.end, &seat);
@@ -276,8 +286,7 @@ void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResul
     });
     while (!entry.state.TryFinish(entry.state.Load().stopped())) {
     }
-    registry_.Finish(entry, TaskOutcome(OutcomeKind::kPanicked, "actor failed"), attempt.end,
-                     &seat);
+    registry_.Finish(entry, Panicked(), attempt.end, &seat);
   }
 }
 
@@ -326,7 +335,7 @@ void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd 
     }
     if (decision.next == Decision::Next::kFinish) {
       TaskOutcome outcome = OutcomeOf(entry, decision, result);
-      if (entry.cell != nullptr) attempt.TellTimes(outcome);
+      if (entry.rules->cpu_time && entry.cell != nullptr) attempt.TellTimes(outcome);
       if (!entry.state.TryFinish(stopped)) continue;
       return registry_.Finish(entry, std::move(outcome), attempt.end, &seat, told.Take());
     }
@@ -350,10 +359,12 @@ bool Actor::TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay) {
 }
 
 Duration Actor::RetryDelay(Entry& entry) {
-  char text[kMaxNameLength + 1];
+  Name::Buffer name;
+  char text[32];
   std::string_view task;
   if (entry.named) {
-    task = {text, entry.name()->CopyTo(text)};
+    const size_t size = entry.name()->CopyTo(name);
+    task = {name.data(), size};
   } else {
     const auto prefix = std::copy_n("task-", 5, text);
     task = {text, std::to_chars(prefix, std::end(text), entry.ordinal).ptr};

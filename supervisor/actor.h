@@ -2,6 +2,7 @@
 #define TASKVISOR_SUPERVISOR_ACTOR_H_
 
 #include <cstdint>
+#include <new>
 #include <optional>
 #include <span>
 #include <utility>
@@ -86,9 +87,11 @@ class Actor {
     [[nodiscard]] bool TimedOut() const {
       return last.timed_out() || (end >= deadline && !last.stopped());
     }
-    void TellTimes(TaskOutcome& outcome) const {
+    // Without memory for them there are none.
+    void TellTimes(TaskOutcome& outcome) const try {
       outcome.set_queue_wait(queue_wait).set_run_time(end - start).set_cpu_time(cpu_time);
       if (TimedOut()) outcome.set_overrun(end - deadline);
+    } catch (const std::bad_alloc&) {
     }
   };
 
@@ -100,7 +103,7 @@ class Actor {
   void RunBody(Entry& entry, Seat& seat);
   void TimeOut(Entry& entry, uint64_t epoch);
 
-  void Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult result);
+  void Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult& result);
   [[nodiscard]] AttemptEnd Judge(Entry& entry, const Attempt& attempt, TaskResult& result);
   static void TellEnd(EventDraft& ended, const Attempt& attempt, const TaskResult& result);
   // What the attempt's end is followed by; `told` is published with it, or before it.

@@ -22,6 +22,7 @@ class SpecAccess {
     spec.cell_ = std::move(cell);
   }
   static bool HasBody(const TaskSpec& spec) { return spec.body_ != nullptr; }
+  static bool IsPlainOnce(const TaskSpec& spec) { return spec.IsPlainOnce(); }
   static CellRef TakeCell(TaskSpec& spec) { return std::move(spec.cell_); }
 };
 
@@ -63,6 +64,7 @@ class Admission {
   [[nodiscard]] absl::Status Enter(std::span<const TaskSpec> specs);
   // A slot for each, with all that needs memory.
   void ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool named);
+  [[nodiscard]] const RuleSet* RulesOf(const TaskSpec& spec);
   void TakeBack(std::span<TaskSpec> specs, const TaskId* ids);
   void Request(std::span<const TaskSpec> specs, const TaskId* ids, TimePoint now);
   // False: a name is taken. The entries that did not get theirs have none.
@@ -80,6 +82,7 @@ class Admission {
   Publisher& publisher_;
   const Pool& pool_;
   RuleBook rules_;
+  Atomic<const RuleSet*> once_rules_{nullptr};  // of a plain one-shot, if they are in the book
   Atomic<uint64_t> next_ordinal_{1};
 };
 

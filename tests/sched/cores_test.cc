@@ -67,6 +67,9 @@ class Placed : public testing::TbbTest {
  protected:
   void SetUp() override {
     TbbTest::SetUp();
+    if (testing::kAddressSanitizer || testing::kThreadSanitizer) {
+      GTEST_SKIP() << "the way in which oneTBB opens tbbbind is not allowed";
+    }
     if (NumaNodes().empty()) GTEST_SKIP() << "oneTBB has not found its tbbbind library";
   }
 };

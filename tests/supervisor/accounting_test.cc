@@ -36,6 +36,7 @@ struct OneWorker : Harness {
 TEST(Accounting, QueueWaitIsFromTheAdmissionToTheStart) {
   OneWorker one;
   const auto task = one.handle.AddAndWatch(TaskSpec::Once([] {}));
+  const auto asked = one.handle.AddAndWatch(TaskSpec::Once([] {}).WithCpuTime());
   one.Advance(1234ns);
   one.held.LetGo();
   const Event stopped = EndOf(one, EventKind::kTaskStopped, task->id);
@@ -43,11 +44,12 @@ TEST(Accounting, QueueWaitIsFromTheAdmissionToTheStart) {
   EXPECT_EQ(stopped.duration(), 0ns);
   EXPECT_EQ(stopped.cpu_time(), std::nullopt);
   EXPECT_EQ(stopped.exit_code(), std::nullopt);
-  const TaskOutcome outcome = *task->waiter.Wait();
+  const TaskOutcome outcome = *asked->waiter.Wait();
   EXPECT_EQ(outcome.queue_wait(), 1234ns);
   EXPECT_EQ(outcome.run_time(), 0ns);
   EXPECT_EQ(outcome.overrun(), std::nullopt);
-  EXPECT_EQ(outcome.cpu_time(), std::nullopt);
+  EXPECT_TRUE(outcome.cpu_time().has_value());
+  EXPECT_EQ(task->waiter.Wait()->queue_wait(), std::nullopt) << "not asked for";
 }
 
 // What does not fit into 32 bits takes another way through the record.
@@ -64,8 +66,9 @@ TEST(Accounting, ALongWaitIsExactToo) {
 
 TEST(Accounting, AFailureHasItsWaitBesideItsExitCode) {
   OneWorker one;
-  const auto task = one.handle.AddAndWatch(
-      TaskSpec::Once("broken", [] { throw FatalError("no disk", /*exit_code=*/-28); }));
+  const auto task = one.handle.AddAndWatch(TaskSpec::Once("broken", [] {
+                                             throw FatalError("no disk", /*exit_code=*/-28);
+                                           }).WithCpuTime());
   one.Advance(7ms);
   one.held.LetGo();
   const Event failed = EndOf(one, EventKind::kTaskFailed, task->id);
@@ -109,7 +112,7 @@ TEST(Accounting, OfATimedOutAttemptTimeoutAndOverrunAreTheRunTime) {
   Harness harness({.workers = 1});
   const SupervisorHandle handle = harness.Serve();
   HeldBody held;
-  const auto task = handle.AddAndWatch(TaskSpec::Once(held.Body()).WithTimeout(10ms));
+  const auto task = handle.AddAndWatch(TaskSpec::Once(held.Body()).WithTimeout(10ms).WithCpuTime());
   ASSERT_TRUE(held.Inside());
   harness.Advance(14ms);
   held.LetGo();
@@ -123,7 +126,7 @@ TEST(Accounting, OfATimedOutAttemptTimeoutAndOverrunAreTheRunTime) {
 
 TEST(Accounting, ATaskThatNoAttemptHasEndedHasNoTimes) {
   OneWorker one;
-  const auto task = one.handle.AddAndWatch(TaskSpec::Once([] {}));
+  const auto task = one.handle.AddAndWatch(TaskSpec::Once([] {}).WithCpuTime());
   ASSERT_TRUE(one.handle.Remove(task->id).value());
   const TaskOutcome outcome = *task->waiter.Wait();
   EXPECT_EQ(outcome.kind(), OutcomeKind::kCancelled);

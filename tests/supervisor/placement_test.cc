@@ -4,6 +4,7 @@
 
 #include "sched/cores.h"
 #include "taskvisor/supervisor.h"
+#include "tests/support/sanitizers.h"
 
 namespace taskvisor {
 namespace {
@@ -23,7 +24,15 @@ void ExpectNames(const std::string& text, const std::string& part) {
   EXPECT_NE(text.find(part), std::string::npos) << text << " does not name " << part;
 }
 
-TEST(Placement, AnUnknownNodeOrTypeIsRefusedWithTheFieldAndWhatThereIs) {
+// oneTBB opens its tbbbind library in a way that sanitizers do not allow.
+class Placed : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (testing::kThreadSanitizer || testing::kAddressSanitizer) GTEST_SKIP() << "dlopen";
+  }
+};
+
+TEST_F(Placed, AnUnknownNodeOrTypeIsRefusedWithTheFieldAndWhatThereIs) {
   const std::string node = WhyRefused({.numa_node = 4711});
   ExpectNames(node, "placement.numa_node");
   const std::string type = WhyRefused({.core_type = -1});
@@ -37,7 +46,7 @@ TEST(Placement, AnUnknownNodeOrTypeIsRefusedWithTheFieldAndWhatThereIs) {
   }
 }
 
-TEST(Placement, AtLeastOneThreadRunsOnACore) {
+TEST_F(Placed, AtLeastOneThreadRunsOnACore) {
   ExpectNames(WhyRefused({.max_threads_per_core = 0}), "placement.max_threads_per_core");
   ExpectNames(WhyRefused({.max_threads_per_core = -3}), "at least 1");
 }
@@ -46,7 +55,7 @@ TEST(Placement, ANumberThatIsNoPriorityIsRefused) {
   ExpectNames(WhyRefused({.priority = static_cast<Priority>(3)}), "placement.priority");
 }
 
-TEST(Placement, WhatIsThereIsAcceptedAndRunsTasks) {
+TEST_F(Placed, WhatIsThereIsAcceptedAndRunsTasks) {
   Placement placement{.priority = Priority::kLow};
   if (!NumaNodes().empty()) {
     placement.numa_node = NumaNodes().front();

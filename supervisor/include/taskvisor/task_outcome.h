@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -89,64 +90,101 @@ class TaskOutcome {
   };
 
   TaskOutcome() = default;
-  explicit TaskOutcome(OutcomeKind kind, std::string_view reason = {})
-      : kind_(kind), reason_(reason) {}
+  explicit TaskOutcome(OutcomeKind kind, std::string_view reason = {}) : kind_(kind) {
+    if (!reason.empty()) More().reason = reason;
+  }
+  TaskOutcome(const TaskOutcome& other)
+      : kind_(other.kind_),
+        rejection_(other.rejection_),
+        attempts_(other.attempts_),
+        more_(other.more_ == nullptr ? nullptr : std::make_unique<Details>(*other.more_)) {}
+  TaskOutcome(TaskOutcome&&) noexcept = default;
+  TaskOutcome& operator=(TaskOutcome other) noexcept { return Swap(other), *this; }
+  ~TaskOutcome() = default;
 
   [[nodiscard]] OutcomeKind kind() const { return kind_; }
   [[nodiscard]] bool IsSuccess() const { return kind_ == OutcomeKind::kCompleted; }
-  [[nodiscard]] std::string_view reason() const { return reason_; }
+  [[nodiscard]] std::string_view reason() const {
+    return more_ != nullptr ? std::string_view(more_->reason) : std::string_view();
+  }
   // Attempts begun.
   [[nodiscard]] uint32_t attempts() const { return attempts_; }
   // Failed and Fatal only.
-  [[nodiscard]] std::optional<int32_t> exit_code() const { return exit_code_; }
+  [[nodiscard]] std::optional<int32_t> exit_code() const {
+    return more_ != nullptr ? more_->exit_code : std::nullopt;
+  }
   // The exception behind Failed or Fatal, if one was thrown or attached; rethrow it to
   // see its type.
-  [[nodiscard]] std::exception_ptr source() const { return source_; }
+  [[nodiscard]] std::exception_ptr source() const {
+    return more_ != nullptr ? more_->source : nullptr;
+  }
   // Rejected only.
-  [[nodiscard]] std::optional<RejectionKind> rejection() const { return rejection_; }
-  // Stuck only.
-  [[nodiscard]] const std::optional<Stuck>& stuck() const { return stuck_; }
+  [[nodiscard]] std::optional<RejectionKind> rejection() const {
+    return kind_ == OutcomeKind::kRejected ? std::optional(rejection_) : std::nullopt;
+  }
+  // Stuck only; null otherwise.
+  [[nodiscard]] const Stuck* stuck() const {
+    return more_ != nullptr && more_->stuck.has_value() ? &*more_->stuck : nullptr;
+  }
 
-  // Where the time of the attempt went with which the task ended. None: it ended otherwise
-  // (stopped while it waited, refused), or that attempt's body still runs (Stuck).
+  // Where the time of the attempt went with which the task ended, if TaskSpec::WithCpuTime asked
+  // for it. None: it did not, the task ended otherwise (stopped while it waited, refused), or
+  // that attempt's body still runs (Stuck).
   //   queue_wait + run_time = from when it was ready to its end
   //   overrun               how much of run_time came after its deadline, if it passed
-  //   cpu_time              of the body's own thread; only with TaskSpec::WithCpuTime
-  [[nodiscard]] std::optional<Duration> queue_wait() const { return IfSet(queue_wait_); }
-  [[nodiscard]] std::optional<Duration> run_time() const { return IfSet(run_time_); }
-  [[nodiscard]] std::optional<Duration> overrun() const { return IfSet(overrun_); }
-  [[nodiscard]] std::optional<Duration> cpu_time() const { return IfSet(cpu_time_); }
+  //   cpu_time              of the body's own thread
+  [[nodiscard]] std::optional<Duration> queue_wait() const { return Time(&Details::queue_wait); }
+  [[nodiscard]] std::optional<Duration> run_time() const { return Time(&Details::run_time); }
+  [[nodiscard]] std::optional<Duration> overrun() const { return Time(&Details::overrun); }
+  [[nodiscard]] std::optional<Duration> cpu_time() const { return Time(&Details::cpu_time); }
 
-  TaskOutcome& set_queue_wait(Duration wait) { return queue_wait_ = wait, *this; }
-  TaskOutcome& set_run_time(Duration run) { return run_time_ = run, *this; }
-  TaskOutcome& set_overrun(Duration overrun) { return overrun_ = overrun, *this; }
-  TaskOutcome& set_cpu_time(std::optional<Duration> cpu) {
-    return cpu_time_ = cpu.value_or(kNone), *this;
-  }
+  TaskOutcome& set_queue_wait(Duration wait) { return More().queue_wait = wait, *this; }
+  TaskOutcome& set_run_time(Duration run) { return More().run_time = run, *this; }
+  TaskOutcome& set_overrun(Duration overrun) { return More().overrun = overrun, *this; }
+  TaskOutcome& set_cpu_time(std::optional<Duration> cpu) { return More().cpu_time = cpu, *this; }
   TaskOutcome& set_attempts(uint32_t attempts) { return attempts_ = attempts, *this; }
-  TaskOutcome& set_exit_code(std::optional<int32_t> code) { return exit_code_ = code, *this; }
-  TaskOutcome& set_source(std::exception_ptr source) { return source_ = std::move(source), *this; }
+  TaskOutcome& set_exit_code(std::optional<int32_t> code) {
+    if (code.has_value()) More().exit_code = code;
+    return *this;
+  }
+  TaskOutcome& set_source(std::exception_ptr source) {
+    if (source != nullptr) More().source = std::move(source);
+    return *this;
+  }
   TaskOutcome& set_rejection(RejectionKind kind) { return rejection_ = kind, *this; }
-  TaskOutcome& set_stuck(Stuck stuck) { return stuck_ = std::move(stuck), *this; }
+  TaskOutcome& set_stuck(Stuck stuck) { return More().stuck = std::move(stuck), *this; }
 
  private:
-  // None of them is negative. Half of what optionals take: an outcome is moved often.
-  static constexpr Duration kNone{-1};
-  static std::optional<Duration> IfSet(Duration d) {
-    return d == kNone ? std::nullopt : std::optional(d);
+  // What a task that went well has nothing of.
+  struct Details {
+    std::string reason = {};
+    std::optional<int32_t> exit_code = std::nullopt;
+    std::exception_ptr source = nullptr;
+    std::optional<Stuck> stuck = std::nullopt;
+    std::optional<Duration> queue_wait = std::nullopt;
+    std::optional<Duration> run_time = std::nullopt;
+    std::optional<Duration> overrun = std::nullopt;
+    std::optional<Duration> cpu_time = std::nullopt;
+  };
+
+  [[nodiscard]] std::optional<Duration> Time(std::optional<Duration> Details::*time) const {
+    return more_ != nullptr ? (*more_).*time : std::nullopt;
+  }
+  Details& More() {
+    if (more_ == nullptr) more_ = std::make_unique<Details>();
+    return *more_;
+  }
+  void Swap(TaskOutcome& other) noexcept {
+    std::swap(kind_, other.kind_);
+    std::swap(rejection_, other.rejection_);
+    std::swap(attempts_, other.attempts_);
+    more_.swap(other.more_);
   }
 
   OutcomeKind kind_ = OutcomeKind::kCompleted;
+  RejectionKind rejection_ = RejectionKind::kAlreadyExists;  // if kind_ is kRejected
   uint32_t attempts_ = 0;
-  Duration queue_wait_ = kNone;
-  Duration run_time_ = kNone;
-  Duration overrun_ = kNone;
-  Duration cpu_time_ = kNone;
-  std::string reason_;
-  std::optional<int32_t> exit_code_;
-  std::exception_ptr source_;
-  std::optional<RejectionKind> rejection_;
-  std::optional<Stuck> stuck_;
+  std::unique_ptr<Details> more_;
 };
 
 // TaskWaiter

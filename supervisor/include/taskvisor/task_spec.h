@@ -182,11 +182,13 @@ class TaskSpec {
   }
 
   // Measures what each attempt spends on cores, for cpu_time() of its end event and of the
-  // outcome: that of the thread which runs the body, in user and kernel mode. What parallel
-  // work inside the body does on other workers is not in it; what this thread does for other
-  // loops of oneTBB while the body waits for its own, is. None if the body comes back on another
-  // thread than it began on (oneTBB's `task::suspend`). Real time, whatever the clock. Costs
-  // two readings of the thread's clock, which are system calls: some 360 ns an attempt.
+  // outcome, which has the attempt's queue wait, run time and overrun then too (that takes a
+  // piece of memory; the end event has them in any case). CPU time is that of the thread which runs
+  // the body, in user and kernel mode. What parallel work inside the body does on other workers is
+  // not in it; what this thread does for other loops of oneTBB while the body waits for its own,
+  // is. None if the body comes back on another thread than it began on (oneTBB's `task::suspend`).
+  // Real time, whatever the clock. Costs two readings of the thread's clock, which are system
+  // calls: some 360 ns an attempt.
   TaskSpec WithCpuTime() && {
     cpu_time_ = true;
     return State(kCpuTime, 0);
@@ -249,6 +251,10 @@ class TaskSpec {
   TaskSpec State(int set, int clear) {
     stated_ = static_cast<uint16_t>((stated_ & ~clear) | set);
     return std::move(*this);
+  }
+  // Once, and nothing else stated: what tasks are that come by the million.
+  [[nodiscard]] bool IsPlainOnce() const {
+    return stated_ == kRestart && restart_.kind() == RestartPolicy::Kind::kNever;
   }
   template <class T>
   [[nodiscard]] std::optional<T> If(Stated stated, const T& value) const {
