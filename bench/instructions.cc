@@ -87,7 +87,7 @@ class HeldSupervisor {
       return again->Run(seat_);
     }
     if (!pool.count_.Claim(kSeat).got) std::abort();
-    pool.ready_.Take(*cursor_)->Run(seat_);
+    pool.ready_.Take(*cursor_).value->Run(seat_);
   }
 
  private:
@@ -116,7 +116,7 @@ class HeldSupervisor {
   const std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
   std::unique_ptr<Supervisor> supervisor_;
   std::unique_ptr<SupervisorHandle> handle_;
-  std::optional<internal::ReadyQueue<internal::Runnable*>::Cursor> cursor_;
+  std::optional<internal::ReadyLanes<internal::Runnable*>::Cursor> cursor_;
 };
 
 // Counts `operation` kTimes, each after a `prepare` that is not counted. The line it prints

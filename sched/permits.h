@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "sched/atomic.h"
-#include "sched/ready_queue.h"
+#include "sched/ready_lanes.h"
 
 namespace taskvisor::internal {
 
@@ -27,6 +27,9 @@ namespace taskvisor::internal {
 //
 //   for (auto t = permits.Release(); t && !Offer(*t); t = permits.Release()) {}
 //
+// Tickets of a higher class come first, with ReadyLanes' rule for the lower ones; those of one
+// class in their order.
+//
 // Memory order: what was done before Release is visible to who gets the permit.
 // Progress: lock-free, but for malloc when the ticket queue grows. Without memory for a
 // ticket Park changes nothing: see there.
@@ -45,15 +48,16 @@ class Permits {
   // Waits for a permit in the form of `ticket`; false if there is no memory for it, and
   // then nothing waits: to be tried again, from TryAcquire on. A permit may have come free
   // meanwhile: `offer` is then a ticket (any waiter's, this one's too) to offer it to.
-  [[nodiscard]] bool TryPark(Ticket ticket, std::optional<Ticket>& offer) {
-    if (!tickets_.Push(ticket)) return false;
+  [[nodiscard]] bool TryPark(Ticket ticket, std::optional<Ticket>& offer,
+                             Priority priority = Priority::kNormal) {
+    if (!tickets_.Push(ticket, priority)) return false;
     if (balance_.fetch_sub(1, std::memory_order_acq_rel) > 0) offer = tickets_.Take();
     return true;
   }
   // The same for who has memory enough.
-  [[nodiscard]] std::optional<Ticket> Park(Ticket ticket) {
+  [[nodiscard]] std::optional<Ticket> Park(Ticket ticket, Priority priority = Priority::kNormal) {
     std::optional<Ticket> offer;
-    if (!TryPark(ticket, offer)) throw std::bad_alloc();
+    if (!TryPark(ticket, offer, priority)) throw std::bad_alloc();
     return offer;
   }
 
@@ -68,7 +72,7 @@ class Permits {
 
  private:
   alignas(kCacheLine) Atomic<int64_t> balance_;
-  ReadyQueue<Ticket> tickets_;
+  ReadyLanes<Ticket> tickets_;
 };
 
 }  // namespace taskvisor::internal

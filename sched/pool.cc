@@ -15,6 +15,8 @@
 #include <thread>
 #include <utility>
 
+#include "sched/cores.h"
+
 namespace taskvisor::internal {
 namespace {
 
@@ -28,9 +30,8 @@ int64_t CoarseNow() {
   return now.tv_sec * int64_t{1'000'000'000} + now.tv_nsec;
 }
 
-size_t WorkersFor(size_t asked, size_t most) {
-  const auto cores = static_cast<size_t>(oneapi::tbb::info::default_concurrency());
-  return std::min(asked == 0 ? cores : asked, most);
+size_t WorkersFor(size_t asked, size_t most, const Placement& placement) {
+  return std::min(asked == 0 ? UsableCores(placement) : asked, most);
 }
 
 // TBB makes as many workers as the smallest global_control allows: one control per pool
@@ -79,6 +80,27 @@ class Group final : public oneapi::tbb::task_group {
   void Uncount() { m_wait_ctx.release(); }
 };
 
+// No slot is kept for an outside thread. The constraints are set here, because a constructor
+// that takes all of them is a preview of oneTBB's: see cores.cc.
+class Arena final : public oneapi::tbb::task_arena {
+ public:
+  Arena(size_t workers, const Placement& placement)
+      : task_arena(static_cast<int>(workers), /*reserved_for_masters=*/0,
+                   PriorityOf(placement.priority)) {
+    my_numa_id = placement.numa_node.value_or(kAny);
+    my_core_type = placement.core_type.value_or(kAny);
+    my_max_threads_per_core = placement.max_threads_per_core.value_or(kAny);
+  }
+
+ private:
+  static constexpr int kAny = automatic;  // value_or takes a reference: TBB's is not defined
+
+  static priority PriorityOf(Priority p) {
+    if (p == Priority::kNormal) return priority::normal;
+    return p == Priority::kHigh ? priority::high : priority::low;
+  }
+};
+
 // The pool whose arena this thread is in; 0: none.
 thread_local uint32_t t_pool = 0;
 
@@ -115,7 +137,7 @@ class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
 
 class Pool::TbbSeat final : public Seat {
  public:
-  TbbSeat(ReadyQueue<Runnable*>& ready, uint32_t number) : Seat(number), cursor_(ready) {}
+  TbbSeat(ReadyLanes<Runnable*>& ready, uint32_t number) : Seat(number), cursor_(ready) {}
 
   void CancelNested() override { context_.cancel_group_execution(); }
 
@@ -130,7 +152,7 @@ class Pool::TbbSeat final : public Seat {
 
   oneapi::tbb::task_group_context context_{oneapi::tbb::task_group_context::isolated};
   Group group_{context_};
-  ReadyQueue<Runnable*>::Cursor cursor_;
+  ReadyLanes<Runnable*>::Cursor cursor_;
   Atomic<uint32_t> next_free_{0};
   // Handed over with the item, both ways: release by StartItem and before the item is
   // done, acquire where it starts and by Join.
@@ -138,10 +160,8 @@ class Pool::TbbSeat final : public Seat {
 };
 
 struct Pool::Tbb {
-  explicit Tbb(Pool& pool)
-      : workers(pool.workers_),
-        arena(static_cast<int>(pool.workers_), /*reserved_for_masters=*/0),
-        seats{} {
+  Tbb(Pool& pool, const Placement& placement)
+      : workers(pool.workers_), arena(pool.workers_, placement), seats{} {
     for (uint32_t i = 0; i < SeatsFor(workers); ++i) seats.emplace_back(pool.ready_, i);
     WorkerBudget::Add(workers);
     arena.initialize();
@@ -161,7 +181,7 @@ struct Pool::Tbb {
   }
 
   const size_t workers;
-  oneapi::tbb::task_arena arena;
+  Arena arena;
   std::deque<TbbSeat> seats;
   std::unique_ptr<ArenaObserver> observer;
 };
@@ -179,13 +199,13 @@ struct Pool::WorkItem {
   uint32_t index;
 };
 
-Pool::Pool(size_t workers)
+Pool::Pool(size_t workers, const Placement& placement)
     : id_(NextId()),
-      workers_(WorkersFor(workers, WorkCount::kMaxWorkers)),
+      workers_(WorkersFor(workers, WorkCount::kMaxWorkers, placement)),
       count_(workers_, SeatsFor(workers_)),
       shelves_(std::make_unique<Shelf<Runnable*>[]>(SeatsFor(workers_))),
       keeper_(&no_keeper),
-      tbb_(std::make_unique<Tbb>(*this)) {
+      tbb_(std::make_unique<Tbb>(*this, placement)) {
   for (uint32_t i = 0; i < tbb_->seats.size(); ++i) free_seats_.Push(i, tbb_->Link());
 }
 
@@ -193,8 +213,8 @@ Pool::~Pool() = default;
 
 bool Pool::OnWorkerOf(uint32_t id) { return t_pool == id && id != 0; }
 
-void Pool::Submit(Runnable& runnable) {
-  ready_.Push(&runnable) ? Announce(1) : keeper_->OnRefused(runnable);
+void Pool::Submit(Runnable& runnable, Priority priority) {
+  ready_.Push(&runnable, priority) ? Announce(1) : keeper_->OnRefused(runnable);
 }
 
 void Pool::Announce(uint64_t count) {
@@ -245,14 +265,14 @@ Runnable* Pool::Again(TbbSeat& seat, bool anywhere) {
   Runnable* const again = std::exchange(seat.again_, nullptr);
   const bool shelved = anywhere ? AnyShelved() : !shelves_[number].empty();
   if (!shelved && !(anywhere ? count_.MayClaim() : count_.Waiting(number))) return again;
-  if (!ready_.Push(again)) {
+  if (!ready_.Push(again, seat.again_priority_)) {
     keeper_->OnRefused(*again);  // not pushed, so the others are for who claims them
     return Next(seat);
   }
-  if (!shelved) return ready_.Take(seat.cursor_);  // one for one: no count changes
+  if (!shelved) return ready_.Take(seat.cursor_).value;  // one for one: no count changes
   if (count_.AddCredit(number)) StartItem();
   Runnable* next = nullptr;
-  return TakeShelved(number, anywhere, next) ? next : Next(seat);
+  return !ready_.Urgent(seat.cursor_) && TakeShelved(seat, anywhere, next) ? next : Next(seat);
 }
 
 // What runs next on the seat; null: nothing, and the item counts as out.
@@ -261,37 +281,61 @@ Runnable* Pool::Next(TbbSeat& seat) {
   const uint32_t number = seat.number();
   Runnable* next = nullptr;
   while (true) {
-    if (TakeShelved(number, /*anywhere=*/false, next)) return next;
+    const bool mixed = ready_.mixed();
+    if (mixed && TakeUrgent(seat, next)) return next;
+    // Where high ones never end, the normal ones' turns are all that shelves elsewhere get.
+    const bool anywhere = mixed && ready_.NormalFirst(seat.cursor_);
+    if (TakeShelved(seat, anywhere, next)) return next;
     const WorkCount::Claimed claimed = count_.Claim(number);
     if (claimed.starts) StartItem();
     if (claimed.got) {
       if (TakeClaimed(seat, next)) return next;
       continue;
     }
-    if (TakeShelved(number, /*anywhere=*/true, next)) return next;
+    if (TakeShelved(seat, /*anywhere=*/true, next)) return next;
     if (idler_ != nullptr) idler_->OnIdle(seat);
     if (!StayAwake() && count_.TryLeave([this] { return AnyShelved(); })) return nullptr;
   }
 }
 
+// What comes before the normal ones in this turn, if anything does: also before those that
+// the seat has on its shelf.
+bool Pool::TakeUrgent(TbbSeat& seat, Runnable*& runnable) {
+  if (!ready_.Urgent(seat.cursor_)) return false;
+  const WorkCount::Claimed claimed = count_.Claim(seat.number());
+  if (claimed.starts) StartItem();
+  if (claimed.got) runnable = ready_.Take(seat.cursor_).value;
+  return claimed.got;
+}
+
 // Takes the element that was claimed, and what the seat has credits for: one at a time, so
 // that a thread that is stopped here holds no more than that. False: they are on its shelf.
+// Where another class than the normal one comes in, its element, or one in its stead, is next.
 bool Pool::TakeClaimed(TbbSeat& seat, Runnable*& only) {
   Shelf<Runnable*>& shelf = shelves_[seat.number()];
-  only = ready_.Take(seat.cursor_);
-  if (!count_.HasCredit(seat.number())) return true;
+  auto taken = ready_.Take(seat.cursor_);
+  only = taken.value;
+  if (!taken.plain || !count_.HasCredit(seat.number())) return true;
   shelf.Put(only);
-  while (shelf.HasRoom() && count_.TryUse(seat.number())) shelf.Put(ready_.Take(seat.cursor_));
+  while (shelf.HasRoom() && count_.TryUse(seat.number())) {
+    taken = ready_.Take(seat.cursor_);
+    if (!taken.plain) break;
+    shelf.Put(taken.value);
+  }
   if (count_.PromiseIfMissing()) StartItem();
-  return false;
+  only = taken.value;
+  return !taken.plain;
 }
 
 // Anywhere: those of others come first. They may have waited for long, behind a body of theirs.
-bool Pool::TakeShelved(size_t seat, bool anywhere, Runnable*& runnable) {
-  for (size_t i = 1; anywhere && i < seats(); ++i) {
-    if (shelves_[(seat + i) % seats()].TryTake(runnable)) return true;
+bool Pool::TakeShelved(TbbSeat& seat, bool anywhere, Runnable*& runnable) {
+  bool taken = false;
+  for (size_t i = 1; anywhere && !taken && i < seats(); ++i) {
+    taken = shelves_[(seat.number() + i) % seats()].TryTake(runnable);
   }
-  return shelves_[seat].TryTake(runnable);
+  taken = taken || shelves_[seat.number()].TryTake(runnable);
+  if (taken && ready_.mixed()) seat.cursor_.Advance();
+  return taken;
 }
 
 bool Pool::AnyShelved() const {
@@ -318,7 +362,7 @@ void Pool::Drain(uint32_t index) {
   Runnable* runnable = nullptr;
   if (seat.again_ != nullptr) {
     runnable = Again(seat, /*anywhere=*/true);
-  } else if (!TakeShelved(index, /*anywhere=*/true, runnable)) {
+  } else if (ready_.Urgent(seat.cursor_) || !TakeShelved(seat, /*anywhere=*/true, runnable)) {
     runnable = Next(seat);
   }
   for (; runnable != nullptr; runnable = Next(seat)) {

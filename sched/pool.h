@@ -8,9 +8,10 @@
 #include "sched/atomic.h"
 #include "sched/event_count.h"
 #include "sched/index_stack.h"
-#include "sched/ready_queue.h"
+#include "sched/ready_lanes.h"
 #include "sched/shelf.h"
 #include "sched/work_count.h"
+#include "taskvisor/placement.h"
 
 namespace taskvisor::internal {
 
@@ -30,13 +31,17 @@ class Seat {
   [[nodiscard]] uint32_t number() const { return number_; }
 
   // As Pool::Submit, for the one that runs here now, as the last thing it does: if nothing
-  // waits it runs again at once, else behind what waits.
-  void RunAgain(Runnable& runnable) { again_ = &runnable; }
+  // waits it runs again at once, else behind what waits of its class.
+  void RunAgain(Runnable& runnable, Priority priority = Priority::kNormal) {
+    again_ = &runnable;
+    again_priority_ = priority;
+  }
 
  protected:
   explicit Seat(uint32_t number) : number_(number) {}
   ~Seat() = default;
   Runnable* again_ = nullptr;
+  Priority again_priority_ = Priority::kNormal;
 
  private:
   const uint32_t number_;
@@ -88,6 +93,12 @@ class Keeper {
 // once for all of them. An item that finds nothing looks on for some 30 us before it leaves,
 // yielding its core: to start it again costs the submitter more than that.
 //
+// Three classes of priority, by ReadyLanes' rule; nothing that runs is interrupted. So a high one
+// begins when the first body on any seat ends, or the one after it, if that seat's turn is a
+// lower class's. What lies on a shelf is of the normal class: nothing else is put there, and
+// nothing while others wait. Meanwhile a seat whose turn is the normal class's looks at the
+// shelves of all seats first, so that what lies behind a long body there is not passed over.
+//
 // oneTBB, as of 2021.8, needs all of this to be true:
 //   - task_arena(n, 0): no slot is kept for an outside thread, so work runs with
 //     nobody waiting; items go in through enqueue, which also works on one CPU;
@@ -103,8 +114,8 @@ class Keeper {
 // visible to r.Run.
 class Pool {
  public:
-  // workers = 0: as many as this process may use cores.
-  explicit Pool(size_t workers);
+  // workers = 0: as many as this process may use cores (UsableCores). REQUIRES: as there.
+  explicit Pool(size_t workers, const Placement& placement = {});
   ~Pool();  // REQUIRES: Join was called, or nothing was ever submitted.
 
   Pool(const Pool&) = delete;
@@ -116,19 +127,19 @@ class Pool {
   // The same. Who is none need not be told.
   void SetIdler(Idler& idler) { idler_ = &idler; }
 
-  void Submit(Runnable& runnable);
+  void Submit(Runnable& runnable, Priority priority = Priority::kNormal);
 
-  // Submits the `count` elements of [first, ...), each a Runnable*.
+  // Submits the `count` elements of [first, ...), each a Runnable*, all of one class.
   template <class Iterator>
-  void SubmitRange(Iterator first, size_t count) {
-    if (ready_.PushRange(first, count)) return Announce(count);
-    for (; count > 0; --count, ++first) Submit(**first);  // as many as there is memory for
+  void SubmitRange(Iterator first, size_t count, Priority priority = Priority::kNormal) {
+    if (ready_.PushRange(first, count, priority)) return Announce(count);
+    for (; count > 0; --count, ++first) Submit(**first, priority);  // as many as there is room for
   }
 
   // Submits at(0), ..., at(count - 1), each a Runnable&.
   template <class At>
-  void SubmitEach(size_t count, At at) {
-    SubmitRange(Elements<At>{&at, 0}, count);
+  void SubmitEach(size_t count, At at, Priority priority = Priority::kNormal) {
+    SubmitRange(Elements<At>{&at, 0}, count, priority);
   }
 
   // Makes up for work items that there was no memory for; calls OnShort again if there still
@@ -174,15 +185,16 @@ class Pool {
   void Drain(uint32_t seat);
   [[nodiscard]] Runnable* Again(TbbSeat& seat, bool anywhere);
   [[nodiscard]] Runnable* Next(TbbSeat& seat);
+  [[nodiscard]] bool TakeUrgent(TbbSeat& seat, Runnable*& runnable);
   [[nodiscard]] bool TakeClaimed(TbbSeat& seat, Runnable*& only);
-  [[nodiscard]] bool TakeShelved(size_t seat, bool anywhere, Runnable*& runnable);
+  [[nodiscard]] bool TakeShelved(TbbSeat& seat, bool anywhere, Runnable*& runnable);
   [[nodiscard]] bool AnyShelved() const;
   [[nodiscard]] bool MayClaim() const { return count_.MayClaim() || AnyShelved(); }
   [[nodiscard]] bool StayAwake() const;
 
   const uint32_t id_;
   const size_t workers_;
-  ReadyQueue<Runnable*> ready_;
+  ReadyLanes<Runnable*> ready_;
   WorkCount count_;
   const std::unique_ptr<Shelf<Runnable*>[]> shelves_;  // of the seats
   EventCount idle_;

@@ -5,10 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <thread>
 #include <type_traits>
-
-#include "sched/atomic.h"
 
 namespace taskvisor::internal {
 
@@ -21,7 +18,7 @@ namespace taskvisor::internal {
 // few sub-queues, and one busy thread starves all others.)
 //
 // Callers count: they take only after an atomic count of theirs proved that an
-// element is in the queue and is theirs to take, so Take never fails; it may have to
+// element is in the queue and is theirs to take, so they need not give up; they may have to
 // look more than once while other takers and pushers move.
 //
 // That holds with stopped takers too. One that is stopped between the two counters of a
@@ -53,8 +50,6 @@ class ReadyQueue {
     moodycamel::ConsumerToken token_;
   };
 
-  ReadyQueue() : shared_(*this) {}
-
   // False: no memory for it.
   [[nodiscard]] bool Push(T value) { return queue_.enqueue(value); }
 
@@ -64,29 +59,14 @@ class ReadyQueue {
     return queue_.enqueue_bulk(first, count);
   }
 
-  [[nodiscard]] T Take(Cursor& cursor) {
-    T value{};
-    while (!queue_.try_dequeue(cursor.token_, value)) std::this_thread::yield();
-    return value;
+  // False: nothing was seen.
+  [[nodiscard]] bool TryTake(Cursor& cursor, T& value) {
+    return queue_.try_dequeue(cursor.token_, value);
   }
-
-  // For threads without a cursor: whoever finds the shared one free uses it, the others
-  // take what they find; so nothing waits for ever.
-  [[nodiscard]] T Take() {
-    if (!shared_busy_.exchange(true, std::memory_order_acquire)) {
-      const T value = Take(shared_);
-      shared_busy_.store(false, std::memory_order_release);  // pairs with the exchange
-      return value;
-    }
-    T value{};
-    while (!queue_.try_dequeue(value)) std::this_thread::yield();
-    return value;
-  }
+  [[nodiscard]] bool TryTake(T& value) { return queue_.try_dequeue(value); }
 
  private:
   Queue queue_;
-  Cursor shared_;
-  Atomic<bool> shared_busy_{false};
 };
 
 }  // namespace taskvisor::internal

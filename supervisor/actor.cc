@@ -10,6 +10,7 @@
 
 #include "sched/timed_wait.h"
 #include "supervisor/async_attempt.h"
+#include "supervisor/cpu_meter.h"
 #include "supervisor/jitter.h"
 #include "supervisor/registry.h"
 #include "supervisor/text.h"
@@ -95,7 +96,15 @@ const Name* Actor::NameAt(uint32_t place) const { return &registry_.NameAt(place
 
 void Actor::Submit(std::span<const TaskId> ids) {
   if (ids.size() == 1) return Submit(registry_.At(ids.front().slot()));
-  pool_.SubmitEach(ids.size(), [&](size_t i) -> Runnable& { return registry_.At(ids[i].slot()); });
+  const auto entry = [&](size_t i) -> Entry& { return registry_.At(ids[i].slot()); };
+  while (!ids.empty()) {  // as many as follow each other in one class
+    const Priority priority = entry(0).priority();
+    size_t count = 1;
+    while (count < ids.size() && entry(count).priority() == priority) ++count;
+    pool_.SubmitEach(
+        count, [&](size_t i) -> Runnable& { return entry(i); }, priority);
+    ids = ids.subspan(count);
+  }
 }
 
 void Actor::Run(Entry& entry, Seat& seat) noexcept {
@@ -118,7 +127,8 @@ bool Actor::AcquireOrPark(Entry& entry, Seat& seat) {
 
 void Actor::Park(Ticket ticket) {
   std::optional<Ticket> offer;
-  if (!permits_->TryPark(ticket, offer)) return set_aside_.Put(registry_.At(ticket.slot));
+  Entry& entry = registry_.At(ticket.slot);
+  if (!permits_->TryPark(ticket, offer, entry.priority())) return set_aside_.Put(entry);
   OfferPermit(offer);
 }
 
@@ -155,6 +165,8 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   Attempt attempt{};
   attempt.number = entry.attempts.load(std::memory_order_relaxed) + 1;
   attempt.start = clock_.Now();
+  const TimePoint ready(Duration(entry.started_at.load(std::memory_order_relaxed)));
+  attempt.queue_wait = std::max(attempt.start - ready, Duration::zero());
   const Duration timeout = entry.rules->timeout.value_or(Duration::zero());
   attempt.deadline =
       timeout == Duration::zero() ? TimePoint::max() : SaturatingAdd(attempt.start, timeout);
@@ -180,7 +192,9 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   if (const auto begun = entry.state.TryBegin(); begun) {
     if (Snapshot{begun.seen}.due()) TimeOut(entry, epoch);
     if (watched != nullptr) watchdog_.LookBy(attempt.start, *entry.rules->heartbeat);
+    const CpuMeter cpu(entry.rules->cpu_time);
     result = CallBody(entry.body, running.context.context());
+    attempt.cpu_time = cpu.Spent();
     attempt.end = clock_.Now();
     attempt.last = entry.state.Settle();
   } else {  // stopped since the look above: the attempt ends before its body begins
@@ -301,6 +315,8 @@ void Actor::TellEnd(EventDraft& ended, const Attempt& attempt, const TaskResult&
     ended.WithExitCode(result.error().exit_code).WithReason(result.error().reason);
     if (attempt.TimedOut()) ended.WithOverrun(attempt.end - attempt.deadline);
   }
+  ended.WithQueueWait(attempt.queue_wait);
+  if (attempt.cpu_time.has_value()) ended.WithCpuTime(*attempt.cpu_time);
 }
 
 void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd end,
@@ -320,6 +336,7 @@ void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd 
     }
     if (decision.next == Decision::Next::kFinish) {
       TaskOutcome outcome = OutcomeOf(entry, decision, result);
+      if (entry.rules->cpu_time && entry.cell != nullptr) attempt.TellTimes(outcome);
       if (!entry.state.TryFinish(stopped)) continue;
       return registry_.Finish(entry, std::move(outcome), attempt.end, &seat, told.Take());
     }
@@ -328,15 +345,17 @@ void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd 
 }
 
 bool Actor::TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay) {
+  const Priority priority = entry.rules->priority;  // queued, it may be another's
+  entry.SetReadyAt(SaturatingAdd(from, delay));
   if (delay <= Duration::zero()) {
     if (!entry.state.TryRequeue()) return false;
-    seat.RunAgain(entry);
+    seat.RunAgain(entry, priority);
     return true;
   }
   timers_.Arm(entry, SaturatingAdd(from, delay),
               Entry::Tag(Entry::TimerUse::kDelay, entry.state.Load().epoch()));
   const auto delayed = entry.state.TryDelay();
-  if (delayed && Snapshot{delayed.seen}.due()) seat.RunAgain(entry);
+  if (delayed && Snapshot{delayed.seen}.due()) seat.RunAgain(entry, priority);
   return delayed.done;
 }
 

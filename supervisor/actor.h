@@ -49,7 +49,7 @@ class Actor {
   ~Actor();
 
   // A queued entry gets its turn.
-  void Submit(Entry& entry) { pool_.Submit(entry); }
+  void Submit(Entry& entry) { pool_.Submit(entry, entry.priority()); }
   // The same for several, in their order.
   void Submit(std::span<const TaskId> ids);
   // From the pool.

@@ -1,10 +1,12 @@
 // Attempts of coroutine bodies: see async_attempt.h for who has the frame when.
 
+#include <algorithm>
 #include <utility>
 
 #include "sched/timed_wait.h"
 #include "supervisor/actor.h"
 #include "supervisor/async_attempt.h"
+#include "supervisor/cpu_meter.h"
 #include "supervisor/registry.h"
 #include "supervisor/this_thread.h"
 
@@ -19,6 +21,8 @@ void Actor::BeginAsync(Entry& entry, Seat& seat, Snapshot seen) {
   attempt = {};
   attempt.number = entry.attempts.load(std::memory_order_relaxed) + 1;
   attempt.start = clock_.Now();
+  const TimePoint ready(Duration(entry.started_at.load(std::memory_order_relaxed)));
+  attempt.queue_wait = std::max(attempt.start - ready, Duration::zero());
   const Duration timeout = entry.rules->timeout.value_or(Duration::zero());
   attempt.deadline =
       timeout == Duration::zero() ? TimePoint::max() : SaturatingAdd(attempt.start, timeout);
@@ -106,7 +110,11 @@ void Actor::OffCore(Entry& entry, AsyncAttempt& async) {
 
 void Actor::Drive(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult result) {
   while (true) {
+    const CpuMeter cpu(entry.rules->cpu_time);
     const AsyncAttempt::Pause pause = async.GoOn(result);
+    if (const auto spent = cpu.Spent(); spent.has_value()) {
+      async.attempt.cpu_time = async.attempt.cpu_time.value_or(Duration::zero()) + *spent;
+    }
     if (pause == AsyncAttempt::Pause::kEnded) break;
     if (Suspend(entry, seat, async, pause == AsyncAttempt::Pause::kYields)) return;
   }
@@ -136,7 +144,7 @@ bool Actor::Suspend(Entry& entry, Seat& seat, AsyncAttempt& async, bool yields) 
     return false;
   }
   if (had && !keeps) ReleasePermit();
-  if (yields) seat.RunAgain(entry);
+  if (yields) seat.RunAgain(entry, entry.priority());
   return true;
 }
 

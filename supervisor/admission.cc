@@ -39,6 +39,9 @@ absl::Status ValidateOne(const TaskSpec& spec) {
   if (spec.restart().has_value() && spec.restart()->interval() < Duration(0)) {
     return InvalidSpec("interval: negative");
   }
+  if (spec.priority().value_or(Priority::kNormal) > Priority::kLow) {
+    return InvalidSpec("priority: not a Priority");
+  }
   return absl::OkStatus();
 }
 
@@ -101,7 +104,7 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
   } else {
     AnnounceAnonymous(publisher_, {ids, specs.size()}, now);
   }
-  Commit({ids, specs.size()});
+  Commit({ids, specs.size()}, now);
   late.reset();  // what comes may run code of the user's
   CatchUpWithShutdown({ids, specs.size()});
   return absl::OkStatus();
@@ -223,16 +226,18 @@ void Admission::Announce(const Entry& entry, TimePoint now) {
 
 void Admission::Furnish(Entry& entry, TaskSpec& spec) {
   entry.ordinal = next_ordinal_.fetch_add(1, std::memory_order_relaxed);
+  entry.SetPriority(entry.rules->priority);
   entry.body = SpecAccess::TakeBody(spec);
   entry.cell = SpecAccess::TakeCell(spec);
   if (entry.cell != nullptr) entry.cell->Attach(entry.Id(), config_.clock, pool_);
 }
 
-void Admission::Commit(std::span<const TaskId> ids) {
+void Admission::Commit(std::span<const TaskId> ids, TimePoint now) {
   while (!ids.empty()) {
     const auto range = ids.first(std::min(ids.size(), kRange));
     for (const TaskId id : range) {
       Entry& entry = registry_.At(id.slot());
+      entry.SetReadyAt(now);
       // A remover was faster than we: it asked us to finish it.
       if (!entry.state.Commit().stopped()) continue;
       registry_.Finish(entry, TaskOutcome(OutcomeKind::kCancelled), config_.clock->Now(),

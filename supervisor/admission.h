@@ -74,7 +74,7 @@ class Admission {
   // TaskAdded, and for an anonymous task TaskAddRequested before it.
   void Announce(const Entry& entry, TimePoint now);
   void Furnish(Entry& entry, TaskSpec& spec);
-  void Commit(std::span<const TaskId> ids);
+  void Commit(std::span<const TaskId> ids, TimePoint now);
   void CatchUpWithShutdown(std::span<const TaskId> ids);
 
   const SupervisorConfig& config_;

@@ -26,8 +26,9 @@ struct EntryFields : Runnable {
 
   // Of the running attempt: written by its worker before TryBegin, read under a pin.
   alignas(kCacheLine) Atomic<RunningAttempt*> attempt{nullptr};
-  Atomic<int64_t> started_at{0};  // clock, ns
-  Atomic<uint32_t> attempts{0};   // begun so far; also shown by List
+  // Clock, ns. Before that, written by who makes it ready (or delays it): since when it is.
+  Atomic<int64_t> started_at{0};
+  Atomic<uint32_t> attempts{0};  // begun so far; also shown by List
   Atomic<int32_t> thread{0};
 
   // Owned by the phase.
@@ -68,13 +69,36 @@ class Entry final : public EntryFields, public Timer {
     return (epoch << 2) | static_cast<uint64_t>(use);
   }
 
+  // Before it is kQueued, or kDelaying: see started_at.
+  void SetReadyAt(TimePoint at) {
+    // relaxed: handed on with the state
+    started_at.store(at.time_since_epoch().count(), std::memory_order_relaxed);
+  }
+
   [[nodiscard]] TaskId Id() const { return {id.load(std::memory_order_acquire), slot}; }
 
   // Null: anonymous. Any thread; judged by `state` afterwards, as all that is atomic.
   [[nodiscard]] const Name* name() const;
 
-  bool named = false;             // owned by the phase
-  Atomic<bool> set_aside{false};  // see SetAside
+  // Of the rules, for who submits the task and does not own its phase. As all that is atomic:
+  // of a task that has gone meanwhile it is no matter.
+  [[nodiscard]] Priority priority() const {
+    return static_cast<Priority>(marks.load(std::memory_order_relaxed) >> kPriorityShift);
+  }
+  // The adding thread. By its difference: SetAside changes its own bit at the same time.
+  void SetPriority(Priority p) {
+    const auto change = static_cast<uint8_t>(
+        (static_cast<unsigned>(p) ^ static_cast<unsigned>(priority())) << kPriorityShift);
+    // relaxed: handed on by Commit
+    if (change != 0) marks.fetch_xor(change, std::memory_order_relaxed);
+  }
+
+  static constexpr uint8_t kSetAside = 1;  // see SetAside
+  static constexpr int kPriorityShift = 1;
+
+  bool named = false;  // owned by the phase
+  // | priority : 7 | kSetAside : 1 |
+  Atomic<uint8_t> marks{static_cast<uint8_t>(Priority::kNormal) << kPriorityShift};
   Atomic<uint32_t> next_free{0};  // the slab's
 
  private:

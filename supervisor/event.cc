@@ -85,6 +85,8 @@ std::string Event::ToString() const {
   Append(line, "delay", delay());
   Append(line, "timeout", timeout());
   Append(line, "overrun", overrun());
+  Append(line, "queue_wait", queue_wait());
+  Append(line, "cpu_time", cpu_time());
   Append(line, "grace", grace());
   AppendNumber(line, "thread", thread());
   AppendNumber(line, "exit_code", exit_code());

@@ -38,12 +38,16 @@ void EventRecord::ReadTo(Event& event) const {
   event.slot_ = slot;
   event.attempt_ = attempt;
   event.exit_code_ = exit_code;
-  event.present_ = present & ~EventDraft::kAnonymous;
+  event.present_ = present & ~(EventDraft::kAnonymous | EventDraft::kShortWait);
   event.kind_ = kind;
   event.outcome_kind_ = outcome_kind;
   event.rejection_kind_ = rejection_kind;
   event.cause_ = cause;
   event.backoff_source_ = backoff_source;
+  if ((present & EventDraft::kShortWait) != 0) {
+    event.WithQueueWait(Duration(static_cast<uint32_t>(exit_code)));
+    event.exit_code_ = 0;
+  }
   const auto* text = reinterpret_cast<const char*>(this + 1);
   const char* const end = text + text_size;
   uint64_t value = number;
@@ -81,6 +85,12 @@ void EventRecord::ReadNumber(Event& event, uint32_t field, uint64_t value) const
       return;
     case 1u << Event::kOverrun:
       event.overrun_ = ns;
+      return;
+    case 1u << Event::kQueueWait:
+      event.queue_wait_ = ns;
+      return;
+    case 1u << Event::kCpuTime:
+      event.cpu_time_ = ns;
       return;
     default:
       event.count_ = value;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -24,6 +25,9 @@ namespace taskvisor::internal {
 //   the name, name_size bytes
 //   the reason, the rest
 // An anonymous task carries no name: it follows from the id.
+//
+// A queue wait below 2^32 ns, 4.29 s, is in the place of an exit code, if there is none: an
+// attempt's end stays in its one line. It is a number as the others otherwise.
 struct EventRecord {
   uint64_t sequence;
   int64_t at;
@@ -100,6 +104,14 @@ class EventDraft {
   EventDraft& WithDelay(Duration d) { return Number(Event::kDelay, d.count()); }
   EventDraft& WithTimeout(Duration d) { return Number(Event::kTimeout, d.count()); }
   EventDraft& WithOverrun(Duration d) { return Number(Event::kOverrun, d.count()); }
+  // After the exit code.
+  EventDraft& WithQueueWait(Duration d) {
+    const bool fits = d.count() == static_cast<uint32_t>(d.count());
+    if (!fits || (record_.present & kInExitCode) != 0) return Number(Event::kQueueWait, d.count());
+    record_.exit_code = static_cast<int32_t>(static_cast<uint32_t>(d.count()));
+    return record_.present |= kShortWait, *this;
+  }
+  EventDraft& WithCpuTime(Duration d) { return Number(Event::kCpuTime, d.count()); }
   EventDraft& WithGrace(Duration d) { return Number(Event::kGrace, d.count()); }
   EventDraft& WithCount(uint64_t n) { return Number(Event::kCount, static_cast<int64_t>(n)); }
   EventDraft& WithParent(TaskId parent) {
@@ -107,6 +119,7 @@ class EventDraft {
   }
   EventDraft& WithExitCode(std::optional<int32_t> code) {
     if (!code.has_value()) return *this;
+    assert((record_.present & kShortWait) == 0);
     return record_.exit_code = *code, Set(Event::kExitCode);
   }
   EventDraft& WithThread(int32_t thread) { return record_.exit_code = thread, Set(Event::kThread); }
@@ -154,12 +167,16 @@ class EventDraft {
 
   // Beside Event's fields in `present`.
   static constexpr uint32_t kAnonymous = uint32_t{1} << 31;
+  static constexpr uint32_t kShortWait = uint32_t{1} << 30;  // a kQueueWait, in `exit_code`
   // The fields that are numbers, kept in the order of these bits.
   static constexpr uint32_t kNumbers =
       1u << Event::kParent | 1u << Event::kDuration | 1u << Event::kDelay | 1u << Event::kTimeout |
-      1u << Event::kOverrun | 1u << Event::kGrace | 1u << Event::kCount;
+      1u << Event::kOverrun | 1u << Event::kGrace | 1u << Event::kCount | 1u << Event::kQueueWait |
+      1u << Event::kCpuTime;
 
  private:
+  static constexpr uint32_t kInExitCode = 1u << Event::kExitCode | 1u << Event::kThread;
+
   EventDraft& Set(Event::Field f) { return record_.present |= 1u << f, *this; }
   EventDraft& NameSize(size_t size) {
     return record_.name_size = static_cast<uint8_t>(size), *this;
@@ -189,7 +206,7 @@ class EventDraft {
   const char* reason_ = nullptr;
   size_t reason_size_ = 0;
   size_t more_ = 0;                  // numbers beside the record's
-  std::array<uint64_t, 6> numbers_;  // written up to more_
+  std::array<uint64_t, 8> numbers_;  // written up to more_
 };
 
 }  // namespace taskvisor::internal

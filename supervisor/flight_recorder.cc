@@ -67,6 +67,8 @@ void PutLine(LineBuffer& line, const Event& event) {
   Put(line, "delay", event.delay());
   Put(line, "timeout", event.timeout());
   Put(line, "overrun", event.overrun());
+  Put(line, "queue_wait", event.queue_wait());
+  Put(line, "cpu_time", event.cpu_time());
   Put(line, "grace", event.grace());
   Put(line, "thread", event.thread());
   Put(line, "exit_code", event.exit_code());

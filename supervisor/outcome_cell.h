@@ -36,7 +36,7 @@ class alignas(kCacheLine) OutcomeCell {
   [[nodiscard]] static CellRef Make();
 
   // `drained`: the body is not running any more. REQUIRES: one call in all to Set or Drop.
-  void Set(TaskOutcome outcome, bool drained) {
+  void Set(TaskOutcome&& outcome, bool drained) {
     outcome_ = std::move(outcome);
     Become(drained ? kDrained : kReady);
   }

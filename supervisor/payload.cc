@@ -20,6 +20,8 @@ void ForEachField(EventRef& event, Field field) {
   field(event.delay(), [](E& e, int64_t n) { e.WithDelay(Duration(n)); });
   field(event.timeout(), [](E& e, int64_t n) { e.WithTimeout(Duration(n)); });
   field(event.overrun(), [](E& e, int64_t n) { e.WithOverrun(Duration(n)); });
+  field(event.queue_wait(), [](E& e, int64_t n) { e.WithQueueWait(Duration(n)); });
+  field(event.cpu_time(), [](E& e, int64_t n) { e.WithCpuTime(Duration(n)); });
   field(event.grace(), [](E& e, int64_t n) { e.WithGrace(Duration(n)); });
   field(event.exit_code(), [](E& e, int64_t n) { e.WithExitCode(static_cast<int32_t>(n)); });
   field(event.thread(), [](E& e, int64_t n) { e.WithThread(static_cast<int32_t>(n)); });

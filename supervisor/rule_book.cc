@@ -15,8 +15,8 @@ bool Same(const BackoffPolicy::Options& a, const BackoffPolicy::Options& b) {
 
 bool Same(const RuleSet& a, const TaskDefaults& b, bool async) {
   return a.async == async && a.restart == b.restart && a.timeout == b.timeout &&
-         a.max_retries == b.max_retries && a.heartbeat == b.heartbeat &&
-         Same(a.backoff.options(), b.backoff.options());
+         a.max_retries == b.max_retries && a.heartbeat == b.heartbeat && a.priority == b.priority &&
+         a.cpu_time == b.cpu_time && Same(a.backoff.options(), b.backoff.options());
 }
 
 uint64_t Mix(uint64_t hash, uint64_t value) {
@@ -32,6 +32,7 @@ uint64_t Hash(const TaskDefaults& rules) {
   hash = Mix(hash, static_cast<uint64_t>(rules.timeout.value_or(Duration(-1)).count()));
   hash = Mix(hash, rules.max_retries.value_or(0));
   hash = Mix(hash, static_cast<uint64_t>(rules.heartbeat.value_or(Duration(0)).count()));
+  hash = Mix(hash, static_cast<uint64_t>(rules.priority) << 1 | uint64_t{rules.cpu_time});
   hash = Mix(hash, static_cast<uint64_t>(backoff.first.count()));
   hash = Mix(hash, static_cast<uint64_t>(backoff.max.count()));
   hash = Mix(hash, static_cast<uint64_t>(backoff.floor.count()));

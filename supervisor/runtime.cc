@@ -22,7 +22,7 @@ constexpr std::chrono::milliseconds kDestroyMargin{500};
 Runtime::Runtime(SupervisorConfig config, Hooks hooks)
     : config_(std::move(config)),
       hooks_(std::move(hooks)),
-      pool_(config_.workers),
+      pool_(config_.workers, config_.placement),
       timers_(config_.clock),
       subscribers_(config_, hooks_,
                    // One that finishes has published its TaskRemoved, or is about to.

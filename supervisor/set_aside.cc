@@ -26,7 +26,7 @@ SetAside::SetAside(TimerQueue& timers, const Registry& registry, Actor& actor, P
 }
 
 void SetAside::Put(Entry& entry) noexcept {
-  entry.set_aside.store(true, std::memory_order_release);  // pairs with the exchange in Look
+  entry.marks.fetch_or(Entry::kSetAside, std::memory_order_release);  // pairs with Look's
   LookLater();
 }
 
@@ -43,8 +43,12 @@ void SetAside::Look() {
   pool_.StartMissing();
   registry_.ForEach([this](Entry& entry, Snapshot) {
     // The load alone leaves the line shared: most are not marked.
-    if (!entry.set_aside.load(std::memory_order_relaxed)) return;
-    if (entry.set_aside.exchange(false, std::memory_order_acq_rel)) actor_.TakeUp(entry);
+    constexpr uint8_t kMark = Entry::kSetAside;
+    if ((entry.marks.load(std::memory_order_relaxed) & kMark) == 0) return;
+    constexpr auto kRest = static_cast<uint8_t>(~kMark);
+    if ((entry.marks.fetch_and(kRest, std::memory_order_acq_rel) & kMark) != 0) {
+      actor_.TakeUp(entry);
+    }
   });
 }
 

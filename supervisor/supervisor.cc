@@ -141,7 +141,8 @@ SupervisorStats SupervisorHandle::Stats() const {
   return {.tasks = runtime_->registry().gate().members(),
           .events_published = bus.fanned_out(),
           .events_lost = bus.lost(),
-          .permits = runtime_->actor().PermitBalance()};
+          .permits = runtime_->actor().PermitBalance(),
+          .workers = runtime_->pool().workers()};
 }
 
 std::vector<SubscriberStats> SupervisorHandle::SubscriberStats() const {

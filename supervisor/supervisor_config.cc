@@ -1,6 +1,11 @@
 #include "taskvisor/supervisor_config.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "sched/cores.h"
 #include "supervisor/status.h"
 
 namespace taskvisor {
@@ -25,6 +30,11 @@ absl::Status InRange(std::string_view field, size_t value, size_t low, size_t hi
                        absl::StrCat(": ", value, " is not in [", low, ", ", high, "]"));
 }
 
+absl::Status CheckPriority(std::string_view field, Priority priority) {
+  if (priority <= Priority::kLow) return absl::OkStatus();
+  return InvalidConfig(std::string(field) + ": not a Priority");
+}
+
 absl::Status CheckDefaults(const TaskDefaults& defaults) {
   if (defaults.max_retries == std::optional<uint32_t>(0)) {
     return InvalidConfig("task_defaults.max_retries: must be at least 1; none is unlimited");
@@ -36,7 +46,39 @@ absl::Status CheckDefaults(const TaskDefaults& defaults) {
   if (defaults.heartbeat.value_or(Duration(1)) <= Duration(0)) {
     return InvalidConfig("task_defaults.heartbeat: must be above 0; none is not watched");
   }
+  if (auto status = CheckPriority("task_defaults.priority", defaults.priority); !status.ok()) {
+    return status;
+  }
   return NotNegative("task_defaults.restart.interval", defaults.restart.interval());
+}
+
+absl::Status OneOf(std::string_view field, std::optional<int> value, std::vector<int> (*known)()) {
+  if (!value.has_value()) return absl::OkStatus();
+  const std::vector<int> values = known();
+  if (std::find(values.begin(), values.end(), *value) != values.end()) return absl::OkStatus();
+  return InvalidConfig(std::string(field) +
+                       (values.empty() ? ": oneTBB knows of none; its tbbbind library is missing"
+                                       : absl::StrCat(": ", *value, " is not one of ",
+                                                      absl::StrJoin(values, ", "))));
+}
+
+absl::Status CheckPlacement(const Placement& placement) {
+  const absl::Status checks[] = {
+      OneOf("placement.numa_node", placement.numa_node, &internal::NumaNodes),
+      OneOf("placement.core_type", placement.core_type, &internal::CoreTypes),
+  };
+  for (const absl::Status& check : checks) {
+    if (!check.ok()) return check;
+  }
+  if (!placement.max_threads_per_core.has_value()) return absl::OkStatus();
+  if (*placement.max_threads_per_core < 1) {
+    return InvalidConfig(absl::StrCat(
+        "placement.max_threads_per_core: ", *placement.max_threads_per_core, "; at least 1"));
+  }
+  return internal::NumaNodes().empty() ? InvalidConfig(
+                                             "placement.max_threads_per_core: needs oneTBB's "
+                                             "tbbbind library, which is missing")
+                                       : absl::OkStatus();
 }
 
 }  // namespace
@@ -44,6 +86,8 @@ absl::Status CheckDefaults(const TaskDefaults& defaults) {
 absl::Status SupervisorConfig::Validate() const {
   const absl::Status checks[] = {
       InRange("workers", workers, 0, kMaxWorkers),
+      CheckPriority("placement.priority", placement.priority),
+      CheckPlacement(placement),
       NotNegative("grace", grace),
       NotNegative("subscriber_drain", subscriber_drain),
       NotNegative("destroy_grace", destroy_grace),

@@ -22,7 +22,9 @@ TaskDefaults TaskSpec::Resolve(const TaskDefaults& defaults) const {
           .backoff = (stated_ & kBackoff) != 0 ? backoff_ : defaults.backoff,
           .timeout = timeout().value_or(defaults.timeout),
           .max_retries = max_retries().value_or(defaults.max_retries),
-          .heartbeat = heartbeat().value_or(defaults.heartbeat)};
+          .heartbeat = heartbeat().value_or(defaults.heartbeat),
+          .priority = (stated_ & kPriority) != 0 ? priority_ : defaults.priority,
+          .cpu_time = (stated_ & kCpuTime) != 0 ? cpu_time_ : defaults.cpu_time};
 }
 
 }  // namespace taskvisor

@@ -79,10 +79,14 @@ TEST(ContractEvents, S012_TaskStoppedReportsSuccessWithItsDuration) {
 }
 
 TEST(ContractEvents, S012_TaskStoppedReportsACancelledAttemptWithItsCause) {
+  Gate inside[3];  // TaskStarting comes before the body
   Served served;
-  const auto waiting = [&] {
-    WatchedTask task = served.Watch(TaskSpec::Once(UntilCancelled));
-    served.Await(EventKind::kTaskStarting, task);
+  const auto waiting = [&](Gate& gate) {
+    WatchedTask task = served.Watch(TaskSpec::Once([&gate](TaskContext& context) {
+      gate.Open();
+      return UntilCancelled(context);
+    }));
+    EXPECT_TRUE(gate.Wait());
     return task;
   };
   const auto cause_of = [&](const WatchedTask& task) {
@@ -91,8 +95,8 @@ TEST(ContractEvents, S012_TaskStoppedReportsACancelledAttemptWithItsCause) {
     EXPECT_EQ(stopped.duration(), 3s);
     return stopped.cause();
   };
-  const WatchedTask removed = waiting();
-  const WatchedTask cancelled = waiting();
+  const WatchedTask removed = waiting(inside[0]);
+  const WatchedTask cancelled = waiting(inside[1]);
   served.Advance(3s);
   EXPECT_TRUE(*served.handle.Remove(removed.id));
   EXPECT_EQ(cause_of(removed), CancelCause::kRemoved);
@@ -102,7 +106,7 @@ TEST(ContractEvents, S012_TaskStoppedReportsACancelledAttemptWithItsCause) {
   const WatchedTask unasked = served.Watch(TaskSpec::Once([] { return Cancelled(); }));
   EXPECT_EQ(served.Await(EventKind::kTaskStopped, unasked).cause(), CancelCause::kCancelled);
 
-  const WatchedTask shut_down = waiting();
+  const WatchedTask shut_down = waiting(inside[2]);
   served.Advance(3s);
   EXPECT_TRUE(served.supervisor->Shutdown().ok());
   EXPECT_EQ(cause_of(shut_down), CancelCause::kShutdown);

@@ -64,6 +64,8 @@ TEST(ContractEvents, S002_AllOtherFieldsStartEmpty) {
     EXPECT_EQ(event.delay(), std::nullopt);
     EXPECT_EQ(event.timeout(), std::nullopt);
     EXPECT_EQ(event.overrun(), std::nullopt);
+    EXPECT_EQ(event.queue_wait(), std::nullopt);
+    EXPECT_EQ(event.cpu_time(), std::nullopt);
     EXPECT_EQ(event.grace(), std::nullopt);
     EXPECT_EQ(event.exit_code(), std::nullopt);
     EXPECT_EQ(event.backoff_source(), std::nullopt);

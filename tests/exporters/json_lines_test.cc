@@ -41,6 +41,7 @@ TEST(JsonLines, WritesOneObjectPerEventWithWhatIsSet) {
                               {"task", "flaky"},
                               {"attempt", 1},
                               {"duration_ns", 10'000'000},
+                              {"queue_wait_ns", 1'000'000},
                               {"exit_code", -3},
                               {"reason", "not yet"}}));
   EXPECT_EQ(objects[4]["backoff_source"], Label(BackoffSource::kFailure));
@@ -55,7 +56,10 @@ TEST(JsonLines, WritesTheRarerFieldsToo) {
           .WithSlot("lane")
           .WithParent(TaskId(7, 0))
           .WithRejectionKind(RejectionKind::kSlotBusy),
-      Made(EventKind::kTimeoutHit, 2).WithTimeout(nanoseconds(5)).WithOverrun(nanoseconds(6)),
+      Made(EventKind::kTimeoutHit, 2)
+          .WithTimeout(nanoseconds(5))
+          .WithOverrun(nanoseconds(6))
+          .WithCpuTime(nanoseconds(8)),
       Made(EventKind::kGraceExceeded, 3).WithGrace(nanoseconds(7)).WithCount(2),
   });
   EXPECT_EQ(objects[0]["slot"], "lane");
@@ -65,6 +69,7 @@ TEST(JsonLines, WritesTheRarerFieldsToo) {
   EXPECT_FALSE(objects[0].contains("task"));
   EXPECT_EQ(objects[1]["timeout_ns"], 5);
   EXPECT_EQ(objects[1]["overrun_ns"], 6);
+  EXPECT_EQ(objects[1]["cpu_time_ns"], 8);
   EXPECT_EQ(objects[2]["grace_ns"], 7);
   EXPECT_EQ(objects[2]["count"], 2);
 }

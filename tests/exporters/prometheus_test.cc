@@ -38,6 +38,9 @@ TEST(Prometheus, CountsTheLifeOfATask) {
   EXPECT_EQ(samples["taskvisor_attempts_total{result=\"success\"}"], 1);
   EXPECT_EQ(samples["taskvisor_attempts_total{result=\"cancelled\"}"], 0);
   EXPECT_NEAR(samples["taskvisor_attempt_seconds_total"], 0.011, 1e-9);
+  EXPECT_NEAR(samples["taskvisor_attempt_wait_seconds_total"], 0.003, 1e-9);
+  EXPECT_NEAR(samples["taskvisor_attempt_cpu_seconds_total"], 0.0005, 1e-9);
+  EXPECT_EQ(samples["taskvisor_attempt_overrun_seconds_total"], 0);
   EXPECT_EQ(samples["taskvisor_retries_total"], 1);
   EXPECT_EQ(samples["taskvisor_missed_events_total"], 0);
 }
@@ -75,7 +78,7 @@ TEST(Prometheus, DescribesEveryMetricOnce) {
   for (std::string line; std::getline(in, line);) {
     if (line.starts_with("# TYPE ")) ++types[line];
   }
-  EXPECT_EQ(types.size(), 9u);
+  EXPECT_EQ(types.size(), 12u);
   for (const auto& [line, count] : types) EXPECT_EQ(count, 1) << line;
 }
 

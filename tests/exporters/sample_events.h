@@ -36,6 +36,7 @@ inline std::vector<Event> LifeOfATask() {
           .WithReason("not yet")
           .WithAttempt(1)
           .WithDuration(milliseconds(10))
+          .WithQueueWait(milliseconds(1))
           .WithExitCode(-3),
       OfTask(EventKind::kBackoffScheduled, 5, "flaky", milliseconds(12))
           .WithReason("not yet")
@@ -46,6 +47,8 @@ inline std::vector<Event> LifeOfATask() {
       OfTask(EventKind::kTaskStopped, 7, "flaky", milliseconds(63))
           .WithAttempt(2)
           .WithDuration(milliseconds(1))
+          .WithQueueWait(milliseconds(2))
+          .WithCpuTime(std::chrono::microseconds(500))
           .WithCause(CancelCause::kNone),
       OfTask(EventKind::kActorExhausted, 8, "flaky", milliseconds(63))
           .WithOutcomeKind(OutcomeKind::kCompleted),

@@ -21,14 +21,22 @@ using std::chrono::microseconds;
 constexpr size_t kHeld = 2;
 constexpr size_t kOutstanding = 16;
 
+// Most are of the normal class, so that both ways of the pool are gone.
+Priority ClassOf(uint64_t number) {
+  return number % 8 < 6 ? Priority::kNormal : number % 8 == 6 ? Priority::kHigh : Priority::kLow;
+}
+
 class AddOperation final : public Operation {
  public:
   explicit AddOperation(World& world) : world_(world) {}
-  void Prepare() override { spec_.emplace(TaskSpec::Once(world_.Body(1))); }
+  void Prepare() override {
+    spec_.emplace(TaskSpec::Once(world_.Body(1)).WithPriority(ClassOf(number_++)));
+  }
   void Do() override { EXPECT_TRUE(world_.handle().Add(std::move(*spec_)).ok()); }
 
  private:
   World& world_;
+  uint64_t number_ = 0;
   std::optional<TaskSpec> spec_;
 };
 
@@ -36,7 +44,9 @@ class TryAddOperation final : public Operation {
  public:
   TryAddOperation(World& world, std::string thread) : world_(world), thread_(std::move(thread)) {}
   void Prepare() override {
-    spec_.emplace(TaskSpec::FromDefaults(thread_ + "-" + std::to_string(number_++), world_.Body(3))
+    const uint64_t number = number_++;
+    spec_.emplace(TaskSpec::FromDefaults(thread_ + "-" + std::to_string(number), world_.Body(3))
+                      .WithPriority(ClassOf(number))
                       .WithRestart(RestartPolicy::AlwaysImmediately())
                       .WithTimeout(hours(1)));
   }

@@ -23,12 +23,13 @@ enum Where : int { kOutside, kWaiting, kGranted, kInside, kGone, kDone };
 // Tasks that want one permit each; what a worker or a stopper does for them is done by the
 // thread that learns of it, as in supervisor/actor.cc.
 struct Scene {
-  explicit Scene(int64_t permits_in_all) : permits(permits_in_all), limit(permits_in_all) {}
+  Scene(int64_t permits_in_all, bool all_classes)
+      : permits(permits_in_all), limit(permits_in_all), classes(all_classes) {}
 
   void Start(int task) {
     if (permits.TryAcquire()) return RunHolding(task);
     where[task].store(kWaiting);
-    Offer(permits.Park(task));
+    Offer(permits.Park(task, classes ? static_cast<Priority>(task % 3) : Priority::kNormal));
   }
   void Cancel(int task) {
     int seen = kWaiting;
@@ -55,13 +56,14 @@ struct Scene {
 
   Permits<int> permits;
   const int64_t limit;
+  const bool classes;  // tasks are of all three
   std::array<Atomic<int>, kTasks> where{};
   int64_t inside = 0;
 };
 
-void RunScene(Model& model, int64_t limit, bool cancels) {
+void RunScene(Model& model, int64_t limit, bool cancels, bool classes = false) {
   static constexpr std::array kNames{"task 0", "task 1", "task 2", "task 3"};
-  Scene scene(limit);
+  Scene scene(limit, classes);
   for (int task = 0; task < kTasks; ++task) {
     model.Spawn(kNames[static_cast<size_t>(task)], [&scene, task] { scene.Start(task); });
   }
@@ -88,6 +90,12 @@ TEST(PermitsModel, StaleTicketsCostNoPermit) {
 
 TEST(PermitsModel, TheSameWithTwoPermits) {
   Explore(30'000, [](Model& model) { RunScene(model, 2, /*cancels=*/true); });
+}
+
+// Whoever owns a ticket finds one, in whatever lane (sched/ready_lanes.h).
+TEST(PermitsModel, TicketsOfThreeClassesAreAllServed) {
+  Explore(30'000, [](Model& model) { RunScene(model, 1, /*cancels=*/false, /*classes=*/true); });
+  Explore(30'000, [](Model& model) { RunScene(model, 2, /*cancels=*/true, /*classes=*/true); });
 }
 
 }  // namespace

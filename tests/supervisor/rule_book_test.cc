@@ -23,13 +23,15 @@ TEST(RuleBook, EqualRulesAreOneSetAndDifferentOnesAreNot) {
   RuleBook book;
   const RuleSet* const first = book.Find(Every(milliseconds(1)));
   EXPECT_EQ(book.Find(Every(milliseconds(1))), first);
-  std::vector<TaskDefaults> others(6, Every(milliseconds(1)));
+  std::vector<TaskDefaults> others(8, Every(milliseconds(1)));
   others[0].restart = RestartPolicy::Always(milliseconds(2));
   others[1].restart = RestartPolicy::OnFailure();
   others[2].timeout = milliseconds(1);
   others[3].timeout = Duration(0);  // stated, though it means none
   others[4].max_retries = 1;
   others[5].backoff = BackoffPolicy::Constant(milliseconds(3));
+  others[6].priority = Priority::kHigh;
+  others[7].cpu_time = true;
   std::vector<const RuleSet*> sets{first};
   for (const TaskDefaults& rules : others) {
     const RuleSet* const set = book.Find(rules);

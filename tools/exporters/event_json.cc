@@ -48,6 +48,8 @@ Json ToJson(const Event& event) {
   AddDuration(object, "delay_ns", event.delay());
   AddDuration(object, "timeout_ns", event.timeout());
   AddDuration(object, "overrun_ns", event.overrun());
+  AddDuration(object, "queue_wait_ns", event.queue_wait());
+  AddDuration(object, "cpu_time_ns", event.cpu_time());
   AddDuration(object, "grace_ns", event.grace());
   AddNumber(object, "thread", event.thread());
   AddNumber(object, "exit_code", event.exit_code());

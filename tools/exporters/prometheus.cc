@@ -65,16 +65,15 @@ void Prometheus::Count(const Event& event, Counts& counts) {
     counts.last_sequence = event.sequence;
     ++counts.received;
   }
-  const Duration length = event.duration().value_or(Duration::zero());
   switch (event.kind()) {
     case EventKind::kTaskStopped:
       ++(event.cause().value_or(CancelCause::kNone) == CancelCause::kNone ? counts.succeeded
                                                                           : counts.cancelled);
-      counts.in_attempts += length;
+      AddTimes(event, counts);
       break;
     case EventKind::kTaskFailed:
       ++counts.failed;
-      counts.in_attempts += length;
+      AddTimes(event, counts);
       break;
     case EventKind::kBackoffScheduled:
       if (event.backoff_source() == BackoffSource::kFailure) ++counts.retries;
@@ -90,6 +89,13 @@ void Prometheus::Count(const Event& event, Counts& counts) {
     default:
       break;
   }
+}
+
+void Prometheus::AddTimes(const Event& event, Counts& counts) {
+  counts.in_attempts += event.duration().value_or(Duration::zero());
+  counts.waiting += event.queue_wait().value_or(Duration::zero());
+  counts.overrun += event.overrun().value_or(Duration::zero());
+  counts.on_cores += event.cpu_time().value_or(Duration::zero());
 }
 
 std::string Prometheus::Render() const {
@@ -114,8 +120,17 @@ std::string Prometheus::Render() const {
   attempts.Sample("result", "success", counts.succeeded);
   attempts.Sample("result", "cancelled", counts.cancelled);
   attempts.Sample("result", "failed", counts.failed);
-  Metric(text, "taskvisor_attempt_seconds_total", "Time spent in attempts that ended.")
-      .Sample(std::chrono::duration<double>(counts.in_attempts).count());
+  const auto seconds = [&](std::string_view name, std::string_view help, Duration value) {
+    Metric(text, name, help).Sample(std::chrono::duration<double>(value).count());
+  };
+  seconds("taskvisor_attempt_seconds_total", "Time spent in attempts that ended.",
+          counts.in_attempts);
+  seconds("taskvisor_attempt_wait_seconds_total", "Time that they waited for a worker or a permit.",
+          counts.waiting);
+  seconds("taskvisor_attempt_overrun_seconds_total", "Time that they ran after their deadlines.",
+          counts.overrun);
+  seconds("taskvisor_attempt_cpu_seconds_total", "Time on cores of those that measure it.",
+          counts.on_cores);
   Metric(text, "taskvisor_timeouts_total", "Attempts whose deadline passed.")
       .Sample(of(EventKind::kTimeoutHit));
   Metric(text, "taskvisor_retries_total", "Retries scheduled.").Sample(counts.retries);

@@ -22,14 +22,15 @@ struct EventRecord;
 
 // What happened. Braces: the fields that are set besides sequence, at and kind.
 enum class EventKind : uint8_t {
-  kTaskAddRequested,          // {id, task} past the shutdown gate, with room reserved
-  kTaskAdded,                 // {id, task} registered; no attempt has begun
-  kTaskAddFailed,             // {id, task, rejection_kind} refused; nothing follows for this id
-  kTaskRemoveRequested,       // {id?, task?, reason?} a stop was asked for
-  kTaskStarting,              // {id, task, attempt} permit held, the body is next
-  kTaskStopped,               // {.., attempt, duration, cause} success (kNone) or cancelled
-  kTaskFailed,                // {.., attempt, duration, reason, exit_code?, overrun?}
-  kTimeoutHit,                // {.., attempt, timeout} the deadline passed; the body still runs
+  kTaskAddRequested,     // {id, task} past the shutdown gate, with room reserved
+  kTaskAdded,            // {id, task} registered; no attempt has begun
+  kTaskAddFailed,        // {id, task, rejection_kind} refused; nothing follows for this id
+  kTaskRemoveRequested,  // {id?, task?, reason?} a stop was asked for
+  kTaskStarting,         // {id, task, attempt} permit held, the body is next
+  // {.., attempt, duration, queue_wait, cpu_time?, cause} success (kNone) or cancelled
+  kTaskStopped,
+  kTaskFailed,  // {.., attempt, duration, queue_wait, cpu_time?, reason, exit_code?, overrun?}
+  kTimeoutHit,  // {.., attempt, timeout} the deadline passed; the body still runs
   kBackoffScheduled,          // {.., attempt (the past one), delay, backoff_source, reason?}
   kActorExhausted,            // {id, task, outcome_kind, reason?, exit_code?} ended by its rules
   kActorDead,                 // the same: ended by a fatal error, a stop, or stuck
@@ -135,6 +136,14 @@ class Event {
   [[nodiscard]] std::optional<Duration> timeout() const { return Exact(kTimeout, timeout_); }
   // How long the body ran on after its deadline.
   [[nodiscard]] std::optional<Duration> overrun() const { return Exact(kOverrun, overrun_); }
+  // What the attempt waited for a worker, and for a permit, before its duration began: from
+  // when it was ready (added; or after its delay) until its start. Queue wait and duration add
+  // up to the time from ready to end.
+  [[nodiscard]] std::optional<Duration> queue_wait() const {
+    return Exact(kQueueWait, queue_wait_);
+  }
+  // Of the body's own thread; only if TaskSpec::WithCpuTime asked for it.
+  [[nodiscard]] std::optional<Duration> cpu_time() const { return Exact(kCpuTime, cpu_time_); }
   // As configured.
   [[nodiscard]] std::optional<Duration> grace() const { return Exact(kGrace, timeout_); }
 
@@ -172,6 +181,8 @@ class Event {
   Event& WithDelay(Duration d) { return delay_ = d.count(), Set(kDelay); }
   Event& WithTimeout(Duration d) { return timeout_ = d.count(), Set(kTimeout); }
   Event& WithOverrun(Duration d) { return overrun_ = d.count(), Set(kOverrun); }
+  Event& WithQueueWait(Duration d) { return queue_wait_ = d.count(), Set(kQueueWait); }
+  Event& WithCpuTime(Duration d) { return cpu_time_ = d.count(), Set(kCpuTime); }
   Event& WithGrace(Duration d) { return timeout_ = d.count(), Set(kGrace); }
   Event& WithExitCode(std::optional<int32_t> code);
   // An event has a thread or an exit code.
@@ -207,6 +218,8 @@ class Event {
     kCount,
     kSlot,
     kThread,
+    kQueueWait,
+    kCpuTime,
   };
 
   [[nodiscard]] bool Has(Field f) const { return (present_ & (1u << f)) != 0; }
@@ -228,6 +241,8 @@ class Event {
   int64_t delay_ = 0;
   int64_t timeout_ = 0;
   int64_t overrun_ = 0;
+  int64_t queue_wait_ = 0;
+  int64_t cpu_time_ = 0;
   uint64_t count_ = 0;
   uint32_t slot_ = 0;
   uint32_t attempt_ = 0;

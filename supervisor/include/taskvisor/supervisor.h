@@ -59,6 +59,7 @@ struct SupervisorStats {
   // Free permits; negative: parked tasks, also ones that have left meanwhile. Nothing
   // without max_concurrent.
   std::optional<int64_t> permits;
+  size_t workers = 0;  // threads that run bodies: what SupervisorConfig::workers came to
 };
 
 // Who ended, or is ending, a supervisor.

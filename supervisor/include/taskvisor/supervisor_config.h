@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "taskvisor/clock.h"
+#include "taskvisor/placement.h"
 #include "taskvisor/subscriber.h"
 #include "taskvisor/task_spec.h"
 
@@ -40,9 +41,13 @@ using JitterSource = std::function<double(std::string_view task, uint64_t draw)>
 // Example:
 //   taskvisor::Supervisor::Create({.workers = 8, .grace = 10s, .max_concurrent = 4});
 struct SupervisorConfig {
-  // Threads that run bodies; 0 = one per core this process may use. At most 256, which is
+  // Threads that run bodies; 0 = one per core this process may use: by its affinity mask, by
+  // `placement`, and by the CPU quota of its control groups, rounded up. At most 256, which is
   // also what oneTBB gives to all supervisors of a process together.
   size_t workers = 0;
+
+  // On which cores, and before which other arenas of oneTBB.
+  Placement placement = {};
 
   // How long a shutdown waits for bodies to return; also for each task that is removed
   // or cancelled alone. >= 0; 0 = ask, and report at once.

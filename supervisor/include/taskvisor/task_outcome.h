@@ -128,6 +128,21 @@ class TaskOutcome {
     return more_ != nullptr && more_->stuck.has_value() ? &*more_->stuck : nullptr;
   }
 
+  // Where the time of the attempt went with which the task ended, if TaskSpec::WithCpuTime asked
+  // for it. None: it did not, the task ended otherwise (stopped while it waited, refused), or
+  // that attempt's body still runs (Stuck).
+  //   queue_wait + run_time = from when it was ready to its end
+  //   overrun               how much of run_time came after its deadline, if it passed
+  //   cpu_time              of the body's own thread
+  [[nodiscard]] std::optional<Duration> queue_wait() const { return Time(&Details::queue_wait); }
+  [[nodiscard]] std::optional<Duration> run_time() const { return Time(&Details::run_time); }
+  [[nodiscard]] std::optional<Duration> overrun() const { return Time(&Details::overrun); }
+  [[nodiscard]] std::optional<Duration> cpu_time() const { return Time(&Details::cpu_time); }
+
+  TaskOutcome& set_queue_wait(Duration wait) { return More().queue_wait = wait, *this; }
+  TaskOutcome& set_run_time(Duration run) { return More().run_time = run, *this; }
+  TaskOutcome& set_overrun(Duration overrun) { return More().overrun = overrun, *this; }
+  TaskOutcome& set_cpu_time(std::optional<Duration> cpu) { return More().cpu_time = cpu, *this; }
   TaskOutcome& set_attempts(uint32_t attempts) { return attempts_ = attempts, *this; }
   TaskOutcome& set_exit_code(std::optional<int32_t> code) {
     if (code.has_value()) More().exit_code = code;
@@ -147,8 +162,15 @@ class TaskOutcome {
     std::optional<int32_t> exit_code = std::nullopt;
     std::exception_ptr source = nullptr;
     std::optional<Stuck> stuck = std::nullopt;
+    std::optional<Duration> queue_wait = std::nullopt;
+    std::optional<Duration> run_time = std::nullopt;
+    std::optional<Duration> overrun = std::nullopt;
+    std::optional<Duration> cpu_time = std::nullopt;
   };
 
+  [[nodiscard]] std::optional<Duration> Time(std::optional<Duration> Details::*time) const {
+    return more_ != nullptr ? (*more_).*time : std::nullopt;
+  }
   Details& More() {
     if (more_ == nullptr) more_ = std::make_unique<Details>();
     return *more_;

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "taskvisor/backoff_policy.h"
 #include "taskvisor/body.h"
+#include "taskvisor/priority.h"
 #include "taskvisor/restart_policy.h"
 #include "taskvisor/task_context.h"
 #include "taskvisor/task_outcome.h"
@@ -53,6 +54,8 @@ struct TaskDefaults {
       std::nullopt;  // per attempt; none or 0: no timeout; not negative
   std::optional<uint32_t> max_retries = std::nullopt;  // >= 1; none: unlimited
   std::optional<Duration> heartbeat = std::nullopt;    // above 0; none: not watched
+  Priority priority = Priority::kNormal;
+  bool cpu_time = false;  // measured: see TaskSpec::WithCpuTime
 };
 
 // TaskSpec
@@ -66,6 +69,7 @@ struct TaskDefaults {
 //   timeout        negative
 //   heartbeat      0 or negative
 //   interval       negative
+//   priority       none of the three
 //
 // A task without a name is anonymous: it cannot collide, is found by id only, and
 // shows as "task-<id>". An empty name is no name.
@@ -109,7 +113,7 @@ class TaskSpec {
     spec.timeout_ = timeout.value_or(Duration());
     const int no_timeout = timeout.has_value() ? 0 : kNoTimeout;
     spec.Mark(kBackoff | kTimeout | no_timeout | kMaxRetries | kUnlimitedRetries | kHeartbeat |
-                  kNoHeartbeat,
+                  kNoHeartbeat | kPriority | kCpuTime,
               0);
     return spec;
   }
@@ -172,6 +176,34 @@ class TaskSpec {
     return State(kHeartbeat | kNoHeartbeat, 0);
   }
 
+  // Who begins first when more attempts are ready than there are workers, or than
+  // max_concurrent lets in: those of a higher class, those of one class in their turn. A body
+  // that runs is never interrupted, so a task of a high class waits for a body or two.
+  // Lower classes go on: while all three wait, a worker begins 12 high, 3 normal and 1 low one of
+  // 16; of two, at least 1 of 16 is of the lower one. The order is kept by each worker for itself.
+  // While tasks of other classes wait, a normal one costs some more to begin (README.md).
+  TaskSpec WithPriority(Priority priority) && {
+    priority_ = priority;
+    return State(kPriority, 0);
+  }
+
+  // Measures what each attempt spends on cores, for cpu_time() of its end event and of the
+  // outcome, which has the attempt's queue wait, run time and overrun then too (that takes a
+  // piece of memory; the end event has them in any case). CPU time is that of the thread which runs
+  // the body, in user and kernel mode. What parallel work inside the body does on other workers is
+  // not in it; what this thread does for other loops of oneTBB while the body waits for its own,
+  // is. None if the body comes back on another thread than it began on (oneTBB's `task::suspend`).
+  // Real time, whatever the clock. Costs two readings of the thread's clock, which are system
+  // calls: some 360 ns an attempt.
+  TaskSpec WithCpuTime() && {
+    cpu_time_ = true;
+    return State(kCpuTime, 0);
+  }
+  TaskSpec WithoutCpuTime() && {
+    cpu_time_ = false;
+    return State(kCpuTime, 0);
+  }
+
   // A waiter for this task's outcome; call it before the spec is added. Refused because
   // of a name (its own, or another's of its batch): outcome Rejected. Never added, or
   // refused for another reason: the waiter answers kUnavailable.
@@ -194,6 +226,10 @@ class TaskSpec {
     return If(kHeartbeat, (stated_ & kNoHeartbeat) != 0 ? std::nullopt : std::optional(heartbeat_));
   }
 
+  [[nodiscard]] std::optional<Priority> priority() const { return If(kPriority, priority_); }
+
+  [[nodiscard]] std::optional<bool> cpu_time() const { return If(kCpuTime, cpu_time_); }
+
   // The settings this spec has under `defaults`: stated ones win, also a stated "none".
   [[nodiscard]] TaskDefaults Resolve(const TaskDefaults& defaults) const;
 
@@ -201,7 +237,7 @@ class TaskSpec {
   friend class internal::SpecAccess;
 
   // What is stated; the rest is inherited.
-  enum Stated : uint8_t {
+  enum Stated : uint16_t {
     kRestart = 1,
     kBackoff = 2,
     kTimeout = 4,
@@ -210,6 +246,8 @@ class TaskSpec {
     kUnlimitedRetries = 32,
     kHeartbeat = 64,
     kNoHeartbeat = 128,
+    kPriority = 256,
+    kCpuTime = 512,
   };
 
   TaskSpec(std::string&& name, TaskBody&& body, bool async)
@@ -221,7 +259,7 @@ class TaskSpec {
         stated_(kRestart),
         restart_(restart) {}
 
-  void Mark(int set, int clear) { stated_ = static_cast<uint8_t>((stated_ & ~clear) | set); }
+  void Mark(int set, int clear) { stated_ = static_cast<uint16_t>((stated_ & ~clear) | set); }
   TaskSpec State(int set, int clear) {
     Mark(set, clear);
     return std::move(*this);
@@ -278,7 +316,9 @@ class TaskSpec {
   TaskBody body_;
   internal::CellRef cell_;
   bool async_ = false;  // the body is a coroutine
-  uint8_t stated_ = 0;
+  uint16_t stated_ = 0;
+  Priority priority_ = Priority::kNormal;
+  bool cpu_time_ = false;
   uint32_t max_retries_ = 0;
   Duration timeout_{};
   Duration heartbeat_{};
@@ -318,6 +358,11 @@ class TypedSpec : public TaskSpec {
     return Keep(std::move(*this).TaskSpec::WithHeartbeat(heartbeat));
   }
   TypedSpec WithoutHeartbeat() && { return Keep(std::move(*this).TaskSpec::WithoutHeartbeat()); }
+  TypedSpec WithPriority(Priority priority) && {
+    return Keep(std::move(*this).TaskSpec::WithPriority(priority));
+  }
+  TypedSpec WithCpuTime() && { return Keep(std::move(*this).TaskSpec::WithCpuTime()); }
+  TypedSpec WithoutCpuTime() && { return Keep(std::move(*this).TaskSpec::WithoutCpuTime()); }
 
  private:
   friend class TaskSpec;

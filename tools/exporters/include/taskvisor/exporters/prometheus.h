@@ -23,6 +23,9 @@ namespace taskvisor::exporters {
 //   taskvisor_attempts_started_total        attempts begun
 //   taskvisor_attempts_total{result}        attempts ended: success, cancelled, failed
 //   taskvisor_attempt_seconds_total         time spent in them
+//   taskvisor_attempt_wait_seconds_total    time that they waited for a worker or a permit
+//   taskvisor_attempt_overrun_seconds_total time that they ran on after their deadlines
+//   taskvisor_attempt_cpu_seconds_total     time on cores of those that measure it
 //   taskvisor_timeouts_total                deadlines passed
 //   taskvisor_retries_total                 retries scheduled
 //   taskvisor_missed_events_total           events that never reached this exporter: gaps
@@ -53,10 +56,14 @@ class Prometheus final : public Subscriber {
     uint64_t received = 0;  // of those that bear a number
     uint64_t last_sequence = 0;
     Duration in_attempts{};
+    Duration waiting{};
+    Duration overrun{};
+    Duration on_cores{};
     std::map<std::string, uint64_t, std::less<>> lost;
   };
 
   static void Count(const Event& event, Counts& counts);
+  static void AddTimes(const Event& event, Counts& counts);
 
   mutable std::mutex mutex_;  // held for a few additions, or for one copy
   Counts counts_;
