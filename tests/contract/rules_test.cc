@@ -49,9 +49,10 @@ TEST(ContractRules, D01_OneSpecTakesEveryKindOfSynchronousBody) {
             OutcomeKind::kCompleted);
 
   static_assert(!TaskCallable<int>);
-  static_assert(!TaskCallable<int (*)()>);      // what would 3 mean?
   static_assert(!TaskCallable<void (*)(int)>);  // nobody brings the int
-  static_assert(!TaskCallable<std::string (*)(TaskContext&)>);
+  // 3 is not success or failure but a value, for a Waiter<int>.
+  static_assert(std::is_same_v<SpecFor<int (*)()>, TypedSpec<int>>);
+  static_assert(std::is_same_v<SpecFor<std::string (*)(TaskContext&)>, TypedSpec<std::string>>);
   static_assert(!std::is_copy_constructible_v<TaskSpec>);  // a spec owns its body
 }
 
