@@ -36,6 +36,9 @@ absl::Status CheckDefaults(const TaskDefaults& defaults) {
   if (defaults.heartbeat.value_or(Duration(1)) <= Duration(0)) {
     return InvalidConfig("task_defaults.heartbeat: must be above 0; none is not watched");
   }
+  if (defaults.deadline.value_or(Duration(1)) <= Duration(0)) {
+    return InvalidConfig("task_defaults.deadline: must be above 0; none is no deadline");
+  }
   return NotNegative("task_defaults.restart.interval", defaults.restart.interval());
 }
 

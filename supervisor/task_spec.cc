@@ -22,7 +22,8 @@ TaskDefaults TaskSpec::Resolve(const TaskDefaults& defaults) const {
           .backoff = (stated_ & kBackoff) != 0 ? backoff_ : defaults.backoff,
           .timeout = timeout().value_or(defaults.timeout),
           .max_retries = max_retries().value_or(defaults.max_retries),
-          .heartbeat = heartbeat().value_or(defaults.heartbeat)};
+          .heartbeat = heartbeat().value_or(defaults.heartbeat),
+          .deadline = (stated_ & kDeadline) != 0 ? *deadline() : defaults.deadline};
 }
 
 }  // namespace taskvisor

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "taskvisor/cancel_cause.h"
 #include "taskvisor/clock.h"
 #include "taskvisor/task_id.h"
 
@@ -102,6 +103,9 @@ class TaskOutcome {
   // The exception behind Failed or Fatal, if one was thrown or attached; rethrow it to
   // see its type.
   [[nodiscard]] std::exception_ptr source() const { return source_; }
+  // What had asked it to stop, if it did not complete; kNone: nothing had. kDeadline: its
+  // deadline has passed (Failed; Stuck if the body would not stop).
+  [[nodiscard]] CancelCause cause() const { return cause_; }
   // Rejected only.
   [[nodiscard]] std::optional<RejectionKind> rejection() const { return rejection_; }
   // Stuck only.
@@ -110,11 +114,13 @@ class TaskOutcome {
   TaskOutcome& set_attempts(uint32_t attempts) { return attempts_ = attempts, *this; }
   TaskOutcome& set_exit_code(std::optional<int32_t> code) { return exit_code_ = code, *this; }
   TaskOutcome& set_source(std::exception_ptr source) { return source_ = std::move(source), *this; }
+  TaskOutcome& set_cause(CancelCause cause) { return cause_ = cause, *this; }
   TaskOutcome& set_rejection(RejectionKind kind) { return rejection_ = kind, *this; }
   TaskOutcome& set_stuck(Stuck stuck) { return stuck_ = std::move(stuck), *this; }
 
  private:
   OutcomeKind kind_ = OutcomeKind::kCompleted;
+  CancelCause cause_ = CancelCause::kNone;
   uint32_t attempts_ = 0;
   std::string reason_;
   std::optional<int32_t> exit_code_;

@@ -3,6 +3,8 @@
 
 #include <concepts>
 #include <cstdint>
+#include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +23,8 @@ namespace taskvisor {
 
 namespace internal {
 class SpecAccess;
+// Retryable or not: TaskSpec::WithRetryIf.
+using RetryRule = absl::AnyInvocable<bool(const TaskError&)>;
 }  // namespace internal
 
 // Names are byte strings, unique among registered tasks.
@@ -47,6 +51,8 @@ struct TaskDefaults {
       std::nullopt;  // per attempt; none or 0: no timeout; not negative
   std::optional<uint32_t> max_retries = std::nullopt;  // >= 1; none: unlimited
   std::optional<Duration> heartbeat = std::nullopt;    // above 0; none: not watched
+  // From admission over all attempts and the waits between; above 0; none: no deadline.
+  std::optional<Duration> deadline = std::nullopt;
 };
 
 // TaskSpec
@@ -59,6 +65,7 @@ struct TaskDefaults {
 //   max_retries    0
 //   timeout        negative
 //   heartbeat      0 or negative
+//   deadline       0 or negative
 //   interval       negative
 //
 // A task without a name is anonymous: it cannot collide, is found by id only, and
@@ -103,7 +110,8 @@ class TaskSpec {
     spec.timeout_ = timeout.value_or(Duration());
     const int no_timeout = timeout.has_value() ? 0 : kNoTimeout;
     return std::move(spec).State(kBackoff | kTimeout | no_timeout | kMaxRetries |
-                                     kUnlimitedRetries | kHeartbeat | kNoHeartbeat,
+                                     kUnlimitedRetries | kHeartbeat | kNoHeartbeat | kDeadline |
+                                     kNoDeadline,
                                  0);
   }
 
@@ -165,6 +173,53 @@ class TaskSpec {
     return State(kHeartbeat | kNoHeartbeat, 0);
   }
 
+  // The task ends so long after its admission at the latest, whatever it is at by then: waiting
+  // for a worker, a permit or its next attempt, it ends at once; a body that runs is asked to
+  // stop (CancelCause::kDeadline), has the supervisor's grace, and a success that comes late
+  // does not count. The outcome is Failed, its cause() kDeadline. No attempt begins after the
+  // deadline; an attempt's own timeout counts if it is up earlier. Holds for a task that
+  // repeats too. What then ends at rest is destroyed on the timer thread: the destructor of the
+  // body must not block.
+  TaskSpec WithDeadline(Duration deadline) && {
+    deadline_ = deadline;
+    return State(kDeadline, kNoDeadline);
+  }
+  TaskSpec WithoutDeadline() && {
+    deadline_ = {};
+    return State(kDeadline | kNoDeadline, 0);
+  }
+
+  // Which failures are retried: `predicate` is asked once about each attempt that failed in a
+  // retryable way (Fail, an exception, a timeout), while the task could be tried again: true,
+  // and the restart policy goes on as usual; false, and the failure is fatal: the outcome is
+  // Fatal, with the failure's reason. Not asked about what is fatal, cancelled, or past the
+  // task's deadline. The last of these calls holds; null: no predicate. Not inherited.
+  //
+  // Called by the worker, between two attempts, never twice at a time: it must not block. If it
+  // throws, nobody knows whether to go on: the failure is fatal, and a RuntimeFailure event
+  // (task: "retry_if") says what was thrown.
+  TaskSpec WithRetryIf(internal::RetryRule predicate) && {
+    retry_ = predicate == nullptr ? nullptr
+                                  : std::make_unique<internal::RetryRule>(std::move(predicate));
+    return std::move(*this);
+  }
+  // The same by the type of the exception behind a failure (thrown, or given to WithSource):
+  // retried only if it is one of these, or derived from one, by catch (const E&). A failure
+  // with no exception behind it is retried.
+  template <class... Exceptions>
+  TaskSpec WithRetryOn() && {
+    return std::move(*this).WithRetryIf([](const TaskError& error) {
+      return error.source == nullptr || IsAnyOf<Exceptions...>(error.source);
+    });
+  }
+  // The same: fatal only if it is one of these.
+  template <class... Exceptions>
+  TaskSpec WithFatalOn() && {
+    return std::move(*this).WithRetryIf([](const TaskError& error) {
+      return error.source == nullptr || !IsAnyOf<Exceptions...>(error.source);
+    });
+  }
+
   // A waiter for this task's outcome; call it before the spec is added. Refused because
   // of a name (its own, or another's of its batch): outcome Rejected. Never added, or
   // refused for another reason: the waiter answers kUnavailable.
@@ -187,6 +242,10 @@ class TaskSpec {
     return If(kHeartbeat, (stated_ & kNoHeartbeat) != 0 ? std::nullopt : std::optional(heartbeat_));
   }
 
+  [[nodiscard]] std::optional<std::optional<Duration>> deadline() const {
+    return If(kDeadline, (stated_ & kNoDeadline) != 0 ? std::nullopt : std::optional(deadline_));
+  }
+
   // The settings this spec has under `defaults`: stated ones win, also a stated "none".
   [[nodiscard]] TaskDefaults Resolve(const TaskDefaults& defaults) const;
 
@@ -194,7 +253,7 @@ class TaskSpec {
   friend class internal::SpecAccess;
 
   // What is stated; the rest is inherited.
-  enum Stated : uint8_t {
+  enum Stated : uint16_t {
     kRestart = 1,
     kBackoff = 2,
     kTimeout = 4,
@@ -203,6 +262,8 @@ class TaskSpec {
     kUnlimitedRetries = 32,
     kHeartbeat = 64,
     kNoHeartbeat = 128,
+    kDeadline = 256,
+    kNoDeadline = 512,
   };
 
   TaskSpec(std::string name, TaskBody body) : name_(std::move(name)), body_(std::move(body)) {}
@@ -210,13 +271,29 @@ class TaskSpec {
       : name_(std::move(name)), body_(std::move(body)), stated_(kRestart), restart_(restart) {}
 
   TaskSpec State(int set, int clear) {
-    stated_ = static_cast<uint8_t>((stated_ & ~clear) | set);
+    stated_ = static_cast<uint16_t>((stated_ & ~clear) | set);
     return std::move(*this);
   }
   template <class T>
   [[nodiscard]] std::optional<T> If(Stated stated, const T& value) const {
     return (stated_ & stated) != 0 ? std::optional<T>(value) : std::nullopt;
   }
+  // Whether a catch (const E&) for one of these would catch it.
+  template <class... Exceptions>
+  static bool IsAnyOf(const std::exception_ptr& source) {
+    return (Catches<Exceptions>(source) || ...);
+  }
+  template <class E>
+  static bool Catches(const std::exception_ptr& source) {
+    try {
+      std::rethrow_exception(source);
+    } catch (const E&) {
+      return true;
+    } catch (...) {
+      return false;
+    }
+  }
+
   // No task came of it: its waiters must not wait for ever.
   void DropCell();
 
@@ -250,12 +327,14 @@ class TaskSpec {
   std::string name_;
   TaskBody body_;
   internal::CellRef cell_;
-  uint8_t stated_ = 0;
+  uint16_t stated_ = 0;
   uint32_t max_retries_ = 0;
   Duration timeout_{};
   Duration heartbeat_{};
+  Duration deadline_{};
   RestartPolicy restart_ = RestartPolicy::OnFailure();
   BackoffPolicy backoff_;
+  std::unique_ptr<internal::RetryRule> retry_;
 };
 
 }  // namespace taskvisor
