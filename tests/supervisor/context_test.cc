@@ -235,7 +235,7 @@ TEST(OnCancel, AnExceptionOutOfItIsContainedAndReported) {
   EXPECT_TRUE(*s.handle.Remove(task.id));
   EXPECT_EQ(s.Outcome(task).kind(), OutcomeKind::kCancelled);
   const auto match = Recorder::Is(EventKind::kRuntimeFailure, std::string("on_cancel"));
-  for (const size_t n : {1, 2}) {
+  for (const size_t n : {size_t{1}, size_t{2}}) {
     const auto report = s.recorder->Await(match, n);
     ASSERT_TRUE(report.has_value());
     EXPECT_EQ(report->id(), task.id);
