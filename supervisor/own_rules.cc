@@ -12,12 +12,14 @@ OwnRules& OwnRulesStore::Make(const TaskDefaults& rules, TimePoint now) {
   const std::optional<uint32_t> place = places_.Allocate();
   if (!place.has_value()) throw std::bad_alloc();  // never: see above
   OwnRules& own = places_.At(*place);
+  if (own.store_ == nullptr) {  // first use; later on a firing that comes late may read it
+    own.store_ = this;
+    own.place_ = *place;
+  }
   static_cast<TaskDefaults&>(own) = rules;
   own.kept = RuleSet::Kept::kByTask;
   own.deadline_at =
       rules.deadline.has_value() ? SaturatingAdd(now, *rules.deadline) : TimePoint::max();
-  own.store_ = this;
-  own.place_ = *place;
   return own;
 }
 

@@ -70,6 +70,7 @@ class OwnRules final : public RuleSet, private Timer {
   static void OnFire(Timer& timer, uint64_t tag);
 
   Atomic<uint32_t> slot_{0};  // of the task
+  // Set once, when the place is first used.
   uint32_t place_ = 0;
   OwnRulesStore* store_ = nullptr;
 };
