@@ -149,14 +149,18 @@ TaskSpec OneShot(std::string name) {
 
 void CountPublishing(HeldSupervisor& held) {
   internal::Publisher& publisher = held.runtime().publisher();
-  const internal::EventName name(TaskId(7, 7), "a-task-of-some-name");
+  internal::Name name;
+  name.Set("a-task-of-some-name");
   const WallTime at = publisher.WallAt(held.Now());
+  const auto draft = [&](EventKind kind) {
+    return internal::EventDraft(kind).WithAt(at).WithId(TaskId(7, 7)).WithTask(name);
+  };
   Count("publish_one_event", "a draft with id and name, written to the ring",
-        [&] { publisher.EmitRun(name.Draft(EventKind::kTaskStarting, at).WithAttempt(1)); });
+        [&] { publisher.EmitRun(draft(EventKind::kTaskStarting).WithAttempt(1)); });
   Count("publish_run_of_three", "three drafts with id and name, as one claim", [&] {
-    publisher.EmitRun(name.Draft(EventKind::kTaskStopped, at).WithAttempt(1),
-                      name.Draft(EventKind::kActorExhausted, at).WithAttempt(1),
-                      name.Draft(EventKind::kTaskRemoved, at));
+    publisher.EmitRun(draft(EventKind::kTaskStopped).WithAttempt(1),
+                      draft(EventKind::kActorExhausted).WithAttempt(1),
+                      draft(EventKind::kTaskRemoved));
   });
 }
 

@@ -72,7 +72,7 @@ class Bus {
 
   // Several records with consecutive numbers, with text: see Ring::PublishRun.
   template <size_t kRun, class Fill>
-  void PublishRun(const std::array<uint32_t, kRun>& text_sizes, Fill fill) {
+  [[gnu::always_inline]] void PublishRun(const std::array<uint32_t, kRun>& text_sizes, Fill fill) {
     if (Ring<T>::OwesWakeUp(ring_.PublishRun(text_sizes, fill))) LateWake::Notify(*baton_);
   }
 

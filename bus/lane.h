@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
+#include <utility>
 
 #include "bus/slot.h"
 #include "sched/atomic.h"
@@ -69,11 +71,12 @@ class Lane {
   // Writes records with the tickets from the one of `stamp` on. REQUIRES: there is room, and no
   // Write or Lose came after that Look.
   template <size_t kRun, class Fill>
-  void Write(Place place, uint64_t stamp, const std::array<uint32_t, kRun>& spans, Fill& fill) {
+  [[gnu::always_inline]] void Write(Place place, uint64_t stamp,
+                                    const std::array<uint32_t, kRun>& spans, Fill& fill) {
     uint64_t lossy = lossy_;
     if (lossy != 0) [[unlikely]]
       TellLost(*place.slot);
-    for (size_t i = 0; i < kRun; ++i) {
+    const auto write = [&](auto i) __attribute__((always_inline)) {
       SlotText<T> text(slots_, mask_, place.tail);
       fill(i, place.slot->record, text);
       place.slot->stamp.store((stamp + (i << Slot<T>::kTicketShift)) | lossy,
@@ -81,7 +84,12 @@ class Lane {
       lossy = 0;
       place.tail += spans[i];
       if (i + 1 < kRun) place.slot = &slots_[place.tail & mask_];
+    };
+    // Not a loop: `i` is a constant, and so is what `fill` does for it.
+    [&]<size_t... kIs>(std::index_sequence<kIs...>) __attribute__((always_inline)) {
+      (write(std::integral_constant<size_t, kIs>()), ...);
     }
+    (std::make_index_sequence<kRun>());
     tail_ = place.tail;
   }
 

@@ -108,9 +108,11 @@ class Ring {
   }
 
   // kRun records as one claim, all or none of them: record i has text_sizes[i] bytes of
-  // text. fill(i, T&, SlotText<T>&) writes the record, and appends exactly its text.
+  // text. fill(i, T&, SlotText<T>&) writes the record, and appends exactly its text; `i` is a
+  // std::integral_constant.
   template <size_t kRun, class Fill>
-  Published PublishRun(const std::array<uint32_t, kRun>& text_sizes, Fill fill) {
+  [[gnu::always_inline]] Published PublishRun(const std::array<uint32_t, kRun>& text_sizes,
+                                              Fill fill) {
     auto* lane = static_cast<Lane<T>*>(threads_.Kept());
     if (lane == nullptr) lane = FindMine();
     return PublishOn(lane, text_sizes, fill);
@@ -225,7 +227,9 @@ class Ring {
   static uint64_t Claimed(uint64_t word) { return word >> kClaimedShift; }
 
   template <size_t kRun, class Fill>
-  Published PublishOn(Lane<T>* lane, const std::array<uint32_t, kRun>& text_sizes, Fill& fill) {
+  [[gnu::always_inline]] Published PublishOn(Lane<T>* lane,
+                                             const std::array<uint32_t, kRun>& text_sizes,
+                                             Fill& fill) {
     std::array<uint32_t, kRun> spans{};
     uint32_t slots = 0;
     for (size_t i = 0; i < kRun; ++i) slots += spans[i] = Slot<T>::SpanOf(text_sizes[i]);

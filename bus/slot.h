@@ -71,10 +71,22 @@ class SlotText {
         room_(Slot<T>::kFirst) {}
 
   void Append(std::string_view text) {
+    if (char* const to = Room(text.size()); to != nullptr) [[likely]] {
+      std::memcpy(to, text.data(), text.size());
+      return Advance(text.size());
+    }
     ForParts(text.size(), [&](char* part, size_t size) {
       std::memcpy(part, text.data(), size);
       text.remove_prefix(size);
     });
+  }
+
+  // For who writes `size` bytes itself: where they go, all in one place, if they fit; else
+  // null. What was really written is then told by Advance.
+  [[nodiscard]] char* Room(size_t size) const { return size <= room_ ? at_ : nullptr; }
+  void Advance(size_t size) {
+    at_ += size;
+    room_ -= size;
   }
 
   void CopyTo(char* to, size_t size) {

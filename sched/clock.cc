@@ -40,9 +40,10 @@ class SteadyClock final : public Clock {
 }  // namespace
 
 std::shared_ptr<Clock> RealClock() {
-  // Never destroyed: bodies that outlive `main` may still ask for the time.
-  static auto* const clock = new std::shared_ptr<Clock>(std::make_shared<SteadyClock>());
-  return *clock;
+  // Never destroyed: bodies that outlive `main` may still ask for the time. So it needs no
+  // count either, whose line all tasks would share: an alias of nothing.
+  static auto* const clock = new SteadyClock();
+  return {std::shared_ptr<Clock>(), clock};
 }
 
 // A lock is fine here: a manual clock is moved by tests, and read without it.

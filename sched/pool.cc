@@ -79,12 +79,17 @@ class Group final : public oneapi::tbb::task_group {
   void Uncount() { m_wait_ctx.release(); }
 };
 
-// The pool whose arena this thread is in.
-thread_local const void* t_pool = nullptr;
+// The pool whose arena this thread is in; 0: none.
+thread_local uint32_t t_pool = 0;
+
+uint32_t NextId() {
+  static Atomic<uint32_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;  // relaxed: only a number
+}
 
 class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
  public:
-  ArenaObserver(oneapi::tbb::task_arena& arena, const void* pool) : task_scheduler_observer(arena) {
+  ArenaObserver(oneapi::tbb::task_arena& arena, uint32_t pool) : task_scheduler_observer(arena) {
     pool_.store(pool, std::memory_order_release);  // pairs with the acquire in the calls
     observe(true);
   }
@@ -93,16 +98,16 @@ class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
     static_cast<void>(calls_.load(std::memory_order_acquire));
   }
   void on_scheduler_entry(bool) override { Set(pool_.load(std::memory_order_acquire)); }
-  void on_scheduler_exit(bool) override { Set(nullptr); }
+  void on_scheduler_exit(bool) override { Set(0); }
 
  private:
-  void Set(const void* pool) {
+  void Set(uint32_t pool) {
     t_pool = pool;
     calls_.fetch_add(1, std::memory_order_release);  // pairs with the destructor's acquire
   }
 
   // Atomic for the edges that TBB, not instrumented, does not show.
-  Atomic<const void*> pool_{nullptr};
+  Atomic<uint32_t> pool_{0};
   Atomic<uint64_t> calls_{0};
 };
 
@@ -143,7 +148,7 @@ struct Pool::Tbb {
     for (uint32_t i = 0; i < SeatsFor(workers); ++i) seats.emplace_back(pool.ready_, i);
     WorkerBudget::Add(workers);
     arena.initialize();
-    observer = std::make_unique<ArenaObserver>(arena, &pool);
+    observer = std::make_unique<ArenaObserver>(arena, pool.id());
   }
 
   ~Tbb() { WorkerBudget::Remove(workers); }
@@ -178,7 +183,8 @@ struct Pool::WorkItem {
 };
 
 Pool::Pool(size_t workers)
-    : workers_(WorkersFor(workers, WorkCount::kMaxWorkers)),
+    : id_(NextId()),
+      workers_(WorkersFor(workers, WorkCount::kMaxWorkers)),
       count_(workers_, SeatsFor(workers_)),
       shelves_(std::make_unique<Shelf<Runnable*>[]>(SeatsFor(workers_))),
       keeper_(&no_keeper),
@@ -188,7 +194,7 @@ Pool::Pool(size_t workers)
 
 Pool::~Pool() = default;
 
-bool Pool::OnWorkerOf(const Pool* pool) { return t_pool == pool && pool != nullptr; }
+bool Pool::OnWorkerOf(uint32_t id) { return t_pool == id && id != 0; }
 
 void Pool::Submit(Runnable& runnable) {
   ready_.Push(&runnable) ? Announce(1) : keeper_->OnRefused(runnable);

@@ -158,9 +158,10 @@ class Pool {
   void Join();
 
   // True on a thread that is inside this pool's arena, also in a nested loop.
-  [[nodiscard]] bool OnWorker() const { return OnWorkerOf(this); }
-  // The same for a pool that may be gone.
-  [[nodiscard]] static bool OnWorkerOf(const Pool* pool);
+  [[nodiscard]] bool OnWorker() const { return OnWorkerOf(id_); }
+  // The same, for the id() of a pool that may be gone. 0 is no pool's.
+  [[nodiscard]] static bool OnWorkerOf(uint32_t id);
+  [[nodiscard]] uint32_t id() const { return id_; }
 
   [[nodiscard]] size_t workers() const { return workers_; }
   [[nodiscard]] size_t seats() const { return SeatsFor(workers_); }
@@ -197,6 +198,7 @@ class Pool {
   [[nodiscard]] bool MayClaim() const { return count_.MayClaim() || AnyShelved(); }
   [[nodiscard]] bool StayAwake() const;
 
+  const uint32_t id_;
   const size_t workers_;
   ReadyQueue<Runnable*> ready_;
   WorkCount count_;

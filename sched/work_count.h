@@ -49,7 +49,13 @@ namespace taskvisor::internal {
 //         same batch bit, else it is still to come. (The bit changes from batch to batch of a
 //         seat: a promise never has that of the batch before it.)
 //     C2  before another batch takes its place in the word, the last one is settled
+//         (but see C4)
 //     C3  the version changes with every promise and settlement, so who is late fails
+//
+//     C4  a claim can take a word for the one it has settled that is only equal to it: as much
+//         pending, as many items, and the same seat's batch after the next. So the claimer of
+//         a batch settles it too, without asking the word: nothing is lost. Only if that thread
+//         is stopped just then, and all this came together, do its credits wait for it.
 //
 // seq_cst, in one pair: Claim adds credits and then reads `draining`; TryLeave lowers it and
 // then reads the credits. (So with what is kept elsewhere.) With acquire and release both could
@@ -134,7 +140,7 @@ class WorkCount {
                                        std::memory_order_acquire)) {
         continue;
       }
-      if (claims > 1) return {true, Keep(next)};
+      if (claims > 1) return {true, Keep(own)};
       if (promised) CallBack(own);
       return {true, false};
     }
@@ -276,6 +282,10 @@ class WorkCount {
   static bool IsOf(uint64_t c, uint64_t w) {
     return (c & kPromisedMask) != 0 && ((c & kBatchBit) != 0) == ((w >> kBatchShift & 1) != 0);
   }
+  static uint64_t Settled(uint64_t c) {
+    const uint64_t promised = (c & kPromisedMask) >> kPromisedShift;
+    return (c & ~kPromisedMask) + promised + kVersionOne;
+  }
   // The last batch of `w` has its credits when this returns, or is not the last any more.
   void Settle(uint64_t w) {
     Atomic<uint64_t>* const credits = CreditsOf(w);
@@ -285,17 +295,21 @@ class WorkCount {
       // Read after `c`: if the batch is still the last one now, the promise is of it (C1).
       const uint64_t now = word_.load(std::memory_order_acquire);
       if ((now & kBatchMask) != (w & kBatchMask)) return;
-      const uint64_t promised = (c & kPromisedMask) >> kPromisedShift;
-      const uint64_t settled = (c & ~kPromisedMask) + promised + kVersionOne;
-      if (credits->compare_exchange_weak(c, settled, std::memory_order_seq_cst,
+      if (credits->compare_exchange_weak(c, Settled(c), std::memory_order_seq_cst,
                                          std::memory_order_acquire)) {
         return;
       }
     }
   }
-  // After a claim that left `w`. True: as PromiseIfMissing.
-  [[nodiscard]] bool Keep(uint64_t w) {
-    Settle(w);
+  // After the claim of a batch: who made it knows that, whatever the word says by now (C4).
+  // True: as PromiseIfMissing.
+  [[nodiscard]] bool Keep(Batch own) {
+    Atomic<uint64_t>& credits = credits_[own.seat].word;
+    uint64_t c = credits.load(std::memory_order_acquire);
+    while (IsOf(c, own.InWord()) &&
+           !credits.compare_exchange_weak(c, Settled(c), std::memory_order_seq_cst,
+                                          std::memory_order_acquire)) {
+    }
     return PromiseIfMissing();
   }
   [[nodiscard]] bool AnyCredit() const {

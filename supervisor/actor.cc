@@ -7,6 +7,7 @@
 #include <charconv>
 #include <iterator>
 #include <memory>
+#include <new>
 #include <random>
 #include <string>
 #include <utility>
@@ -47,6 +48,14 @@ TaskOutcome OutcomeOf(const Entry& entry, const Decision& decision, const TaskRe
   return TaskOutcome(decision.outcome, reason)
       .set_exit_code(result.error().exit_code)
       .set_source(result.error().source);
+}
+
+TaskOutcome Panicked() {
+  try {
+    return TaskOutcome(OutcomeKind::kPanicked, "actor failed");
+  } catch (const std::bad_alloc&) {  // then without the text
+    return TaskOutcome(OutcomeKind::kPanicked);
+  }
 }
 
 EventKind KindOf(AttemptEnd end) {
@@ -174,8 +183,9 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   entry.thread.store(ThreadId(), std::memory_order_relaxed);
   entry.attempts.store(attempt.number, std::memory_order_release);
   // Before kRunning, in which others may publish the attempt's timeout or the task's end.
-  publisher_.Emit(EventKind::kTaskStarting, attempt.start, entry,
-                  [&](EventDraft& e) { e.WithAttempt(attempt.number); });
+  publisher_.EmitRun(EventName(entry)
+                         .Draft(EventKind::kTaskStarting, publisher_.WallAt(attempt.start))
+                         .WithAttempt(attempt.number));
   if (attempt.deadline < attempt.task_deadline) {  // that one has a timer of its own
     timers_.Arm(entry, attempt.deadline, Entry::Tag(Entry::TimerUse::kTimeout, epoch));
   }
@@ -195,7 +205,7 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   if (last_error != nullptr) DeleteError()(last_error);
   if (watched != nullptr) watched->Leave();
   ReleasePermit();
-  Conclude(entry, seat, attempt, std::move(result));
+  Conclude(entry, seat, attempt, result);
 }
 
 void Actor::OnTimer(Entry& entry, Entry::TimerUse use, uint64_t epoch) {
@@ -242,7 +252,7 @@ StopResult Actor::StopById(TaskId id, CancelCause cause) {
   }
 }
 
-void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult result) {
+void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult& result) {
   if (attempt.last.abandoned()) {  // its outcome is out: only the slot is left to give back
     static_cast<void>(entry.state.TryFinish(/*stopped=*/true));
     return registry_.Finish(entry, TaskOutcome(), attempt.end, &seat);
@@ -268,8 +278,7 @@ void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResul
     });
     while (!entry.state.TryFinish(entry.state.Load().stopped())) {
     }
-    registry_.Finish(entry, TaskOutcome(OutcomeKind::kPanicked, "actor failed"), attempt.end,
-                     &seat);
+    registry_.Finish(entry, Panicked(), attempt.end, &seat);
   }
 }
 
@@ -352,10 +361,12 @@ bool Actor::TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay) {
 }
 
 Duration Actor::RetryDelay(Entry& entry) {
-  char text[kMaxNameLength + 1];
+  Name::Buffer name;
+  char text[32];
   std::string_view task;
   if (entry.named) {
-    task = {text, entry.name()->CopyTo(text)};
+    const size_t size = entry.name()->CopyTo(name);
+    task = {name.data(), size};
   } else {
     const auto prefix = std::copy_n("task-", 5, text);
     task = {text, std::to_chars(prefix, std::end(text), entry.ordinal).ptr};

@@ -121,7 +121,7 @@ class Actor {
   void RunBody(Entry& entry, Seat& seat);
   void TimeOut(Entry& entry, uint64_t epoch);
 
-  void Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult result);
+  void Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult& result);
   void TellTimeoutHit(const Entry& entry, TimePoint now, Duration limit, CancelCause cause);
   // Under a pin: tells the running attempt that it is to stop.
   void Tell(Entry& entry, CancelCause cause, bool scoped);

@@ -25,6 +25,7 @@ absl::Status ValidateOne(const TaskSpec& spec) {
     return InvalidSpec(
         absl::StrCat("name: ", spec.name().size(), " bytes, at most ", kMaxNameLength));
   }
+  if (SpecAccess::IsPlainOnce(spec)) return absl::OkStatus();
   if (spec.max_retries().has_value() && *spec.max_retries() == std::optional<uint32_t>(0)) {
     return InvalidSpec(
         "max_retries: 0; at least 1, or WithUnlimitedRetries, or "
@@ -125,14 +126,24 @@ absl::Status Admission::Enter(std::span<const TaskSpec> specs) {
   return ShuttingDown();
 }
 
-inline const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now) {
-  const TaskDefaults rules = spec.Resolve(config_.task_defaults);
+const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now) {
+  const bool plain = SpecAccess::IsPlainOnce(spec);
+  if (plain) {
+    // acquire: pairs with the release below.
+    const RuleSet* const known = once_rules_.load(std::memory_order_acquire);
+    if (known != nullptr) return known;
+  }
+  const TaskDefaults resolved = spec.Resolve(config_.task_defaults);
   RetryRule* const retry = SpecAccess::RuleOf(spec);
-  if (!rules.deadline.has_value() && retry == nullptr) [[likely]]
-    return rules_.Find(rules);
-  OwnRules& own = own_rules_.Make(rules, now);
-  if (retry != nullptr) own.retry = std::move(*retry);
-  return &own;
+  if (resolved.deadline.has_value() || retry != nullptr) {
+    OwnRules& own = own_rules_.Make(resolved, now);
+    if (retry != nullptr) own.retry = std::move(*retry);
+    return &own;
+  }
+  const RuleSet* const rules = rules_.Find(resolved);
+  const bool in_book = rules->kept == RuleSet::Kept::kInBook;
+  if (plain && in_book) once_rules_.store(rules, std::memory_order_release);
+  return rules;
 }
 
 void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool named, TimePoint now) {
@@ -177,8 +188,8 @@ void Admission::Request(std::span<const TaskSpec> specs, const TaskId* ids, Time
   for (size_t i = 0; i < specs.size(); ++i) {
     // Nobody can know of an anonymous one yet: its two events become one run.
     if (specs[i].name().empty()) continue;
-    const EventName name(ids[i], specs[i].name());
-    publisher_.EmitRun(name.Draft(EventKind::kTaskAddRequested, publisher_.WallAt(now)));
+    publisher_.EmitOne(
+        DraftOf(ids[i], specs[i].name(), EventKind::kTaskAddRequested, publisher_.WallAt(now)));
   }
 }
 
@@ -201,13 +212,14 @@ absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids) {
     const RejectionKind kind =
         taken ? RejectionKind::kAlreadyExists : RejectionKind::kBatchRejected;
     if (taken && status.ok()) status = AlreadyExists(specs[i].name());
-    const EventName name(entry.Id(), specs[i].name());
-    const EventDraft failed =
-        name.Draft(EventKind::kTaskAddFailed, publisher_.WallAt(now)).WithRejectionKind(kind);
+    const auto draft = [&](EventKind event) {
+      return DraftOf(entry.Id(), specs[i].name(), event, publisher_.WallAt(now));
+    };
+    const EventDraft failed = draft(EventKind::kTaskAddFailed).WithRejectionKind(kind);
     if (specs[i].name().empty()) {
-      publisher_.EmitRun(name.Draft(EventKind::kTaskAddRequested, publisher_.WallAt(now)), failed);
+      publisher_.EmitRun(draft(EventKind::kTaskAddRequested), failed);
     } else {
-      publisher_.EmitRun(failed);
+      publisher_.EmitOne(failed);
     }
     registry_.Withdraw(entry);
     if (const CellRef cell = SpecAccess::TakeCell(specs[i]); cell != nullptr) {
@@ -229,7 +241,7 @@ void Admission::Furnish(Entry& entry, TaskSpec& spec) {
   entry.ordinal = next_ordinal_.fetch_add(1, std::memory_order_relaxed);
   entry.body = SpecAccess::TakeBody(spec);
   entry.cell = SpecAccess::TakeCell(spec);
-  if (entry.cell != nullptr) entry.cell->Attach(entry.Id(), config_.clock, &pool_);
+  if (entry.cell != nullptr) entry.cell->Attach(entry.Id(), config_.clock, pool_);
 }
 
 void Admission::Commit(std::span<const TaskId> ids) {

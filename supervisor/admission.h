@@ -25,6 +25,7 @@ class SpecAccess {
   // Null: none is stated.
   static RetryRule* RuleOf(TaskSpec& spec) { return spec.retry_.get(); }
   static bool HasBody(const TaskSpec& spec) { return spec.body_ != nullptr; }
+  static bool IsPlainOnce(const TaskSpec& spec) { return spec.IsPlainOnce(); }
   static CellRef TakeCell(TaskSpec& spec) { return std::move(spec.cell_); }
 };
 
@@ -90,6 +91,7 @@ class Admission {
   const Pool& pool_;
   RuleBook rules_;
   OwnRulesStore own_rules_;
+  Atomic<const RuleSet*> once_rules_{nullptr};  // of a plain one-shot, if they are in the book
   Atomic<uint64_t> next_ordinal_{1};
 };
 

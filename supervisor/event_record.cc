@@ -1,30 +1,27 @@
 #include "supervisor/event_record.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
 #include "supervisor/line_buffer.h"
-#include "taskvisor/task_result.h"
-#include "taskvisor/task_spec.h"
 
 namespace taskvisor::internal {
 
-EventDraft& EventDraft::WithTask(std::string_view task) {
-  name_ = task.substr(0, kMaxNameLength);
-  return *this;
-}
-
-EventDraft& EventDraft::WithReason(std::string_view reason) {
-  reason_ = reason.substr(0, kMaxReasonLength);
-  return *this;
-}
-
 EventDraft& EventDraft::Insert(Event::Field f, int64_t value) {
-  const auto at = static_cast<size_t>(std::popcount(present_ & kNumbers & ((1u << f) - 1)));
-  if ((present_ & 1u << f) == 0) {
-    for (size_t i = count_++; i > at; --i) numbers_[i] = numbers_[i - 1];
+  const uint32_t bit = 1u << f;
+  const auto at = static_cast<size_t>(std::popcount(record_.present & kNumbers & (bit - 1)));
+  std::array<uint64_t, 7> all;
+  all[0] = record_.number;
+  std::copy_n(numbers_.begin(), more_, all.begin() + 1);
+  if ((record_.present & bit) == 0) {
+    ++more_;
+    std::copy_backward(all.begin() + at, all.begin() + more_, all.begin() + more_ + 1);
   }
-  numbers_[at] = static_cast<uint64_t>(value);
+  all[at] = static_cast<uint64_t>(value);
+  record_.number = all[0];
+  std::copy_n(all.begin() + 1, more_, numbers_.begin());
   return Set(f);
 }
 

@@ -9,7 +9,10 @@
 #include <string_view>
 #include <type_traits>
 
+#include "supervisor/name.h"
 #include "taskvisor/event.h"
+#include "taskvisor/task_result.h"
+#include "taskvisor/task_spec.h"
 
 namespace taskvisor::internal {
 
@@ -50,23 +53,49 @@ struct EventRecord {
 static_assert(std::is_trivially_copyable_v<EventRecord> && std::is_standard_layout_v<EventRecord>);
 static_assert(sizeof(EventRecord) == 56, "with its stamp a cache line");
 
+// For EventDraft::WriteTo: a text that is taken in pieces, by append(std::string_view).
+template <class F>
+class InPieces {
+ public:
+  explicit InPieces(F append) : append_(append) {}
+  void Append(std::string_view piece) { append_(piece); }
+  [[nodiscard]] char* Room(size_t) const { return nullptr; }
+  void Advance(size_t) {}
+
+ private:
+  F append_;
+};
+
 // EventDraft
 //
-// What is to be published: the fields, and views of texts that live until then. Setters
-// as Event's.
+// What is to be published: the record but for its number, and where its texts are, which
+// live until then. Setters as Event's. It is made and written in registers where the compiler
+// sees both; so nothing here is kept twice, and nothing points into it.
 class EventDraft {
  public:
-  explicit EventDraft(EventKind kind) : kind_(kind) {}
+  explicit EventDraft(EventKind kind) { record_.kind = kind; }
 
-  EventDraft& WithAt(WallTime at) { return at_ = at.time_since_epoch().count(), *this; }
-  EventDraft& WithId(TaskId id) { return id_ = id, Set(Event::kId); }
+  EventDraft& WithAt(WallTime at) { return record_.at = at.time_since_epoch().count(), *this; }
+  EventDraft& WithId(TaskId id) {
+    record_.id = id.value();
+    record_.slot = id.slot();
+    return Set(Event::kId);
+  }
   // Cut at kMaxNameLength and kMaxReasonLength bytes.
-  EventDraft& WithTask(std::string_view task);
+  EventDraft& WithTask(std::string_view task) {
+    name_ = task.data();
+    return NameSize(std::min(task.size(), kMaxNameLength));
+  }
+  // The name of a registered task.
+  EventDraft& WithTask(const Name& task) { return task_ = &task, NameSize(task.size()); }
   EventDraft& WithSlot(std::string_view slot) { return WithTask(slot).Set(Event::kSlot); }
-  EventDraft& WithReason(std::string_view reason);
+  EventDraft& WithReason(std::string_view reason) {
+    reason_ = reason.data();
+    return reason_size_ = std::min(reason.size(), kMaxReasonLength), *this;
+  }
   // The task is called by its id.
-  EventDraft& Anonymous() { return present_ |= kAnonymous, *this; }
-  EventDraft& WithAttempt(uint32_t attempt) { return attempt_ = attempt, Set(Event::kAttempt); }
+  EventDraft& Anonymous() { return record_.present |= kAnonymous, *this; }
+  EventDraft& WithAttempt(uint32_t n) { return record_.attempt = n, Set(Event::kAttempt); }
   EventDraft& WithDuration(Duration d) { return Number(Event::kDuration, d.count()); }
   EventDraft& WithDelay(Duration d) { return Number(Event::kDelay, d.count()); }
   EventDraft& WithTimeout(Duration d) { return Number(Event::kTimeout, d.count()); }
@@ -78,45 +107,49 @@ class EventDraft {
   }
   EventDraft& WithExitCode(std::optional<int32_t> code) {
     if (!code.has_value()) return *this;
-    return exit_code_ = *code, Set(Event::kExitCode);
+    return record_.exit_code = *code, Set(Event::kExitCode);
   }
-  EventDraft& WithThread(int32_t thread) { return exit_code_ = thread, Set(Event::kThread); }
+  EventDraft& WithThread(int32_t thread) { return record_.exit_code = thread, Set(Event::kThread); }
   EventDraft& WithBackoffSource(BackoffSource s) {
-    return backoff_source_ = s, Set(Event::kBackoffSource);
+    return record_.backoff_source = s, Set(Event::kBackoffSource);
   }
-  EventDraft& WithOutcomeKind(OutcomeKind k) { return outcome_kind_ = k, Set(Event::kOutcomeKind); }
+  EventDraft& WithOutcomeKind(OutcomeKind k) {
+    return record_.outcome_kind = k, Set(Event::kOutcomeKind);
+  }
   EventDraft& WithRejectionKind(RejectionKind k) {
-    rejection_kind_ = k;
+    record_.rejection_kind = k;
     return Set(Event::kRejectionKind), WithOutcomeKind(OutcomeKind::kRejected);
   }
-  EventDraft& WithCause(CancelCause c) { return cause_ = c, Set(Event::kCause); }
+  EventDraft& WithCause(CancelCause c) { return record_.cause = c, Set(Event::kCause); }
 
   [[nodiscard]] uint32_t text_size() const {
-    return static_cast<uint32_t>(8 * more_numbers() + name_.size() + reason_.size());
+    return static_cast<uint32_t>(8 * more_ + record_.name_size + reason_size_);
   }
 
-  // Writes the record, and its text in pieces by append(std::string_view).
-  template <class Append>
-  void WriteTo(EventRecord& record, Append append) const {
-    record.at = at_;
-    record.id = id_.value();
-    record.number = numbers_[0];
-    record.slot = id_.slot();
-    record.attempt = attempt_;
-    record.present = present_;
-    record.exit_code = exit_code_;
+  // Writes the record, and its text as a SlotText takes it.
+  template <class Text>
+  [[gnu::always_inline]] void WriteTo(EventRecord& record, Text& text) const {
+    // Field by field, and each number by way of a local: see above.
+    record.at = record_.at;
+    record.id = record_.id;
+    record.number = record_.number;
+    record.slot = record_.slot;
+    record.attempt = record_.attempt;
+    record.present = record_.present;
+    record.exit_code = record_.exit_code;
     record.text_size = static_cast<uint16_t>(text_size());
-    record.name_size = static_cast<uint8_t>(name_.size());
-    record.kind = kind_;
-    record.outcome_kind = outcome_kind_;
-    record.rejection_kind = rejection_kind_;
-    record.cause = cause_;
-    record.backoff_source = backoff_source_;
-    if (more_numbers() > 0) {
-      append(std::string_view(reinterpret_cast<const char*>(&numbers_[1]), 8 * more_numbers()));
+    record.name_size = record_.name_size;
+    record.kind = record_.kind;
+    record.outcome_kind = record_.outcome_kind;
+    record.rejection_kind = record_.rejection_kind;
+    record.cause = record_.cause;
+    record.backoff_source = record_.backoff_source;
+    for (size_t i = 0; i < more_; ++i) {
+      const uint64_t number = numbers_[i];
+      text.Append({reinterpret_cast<const char*>(&number), sizeof(number)});
     }
-    if (!name_.empty()) append(name_);
-    if (!reason_.empty()) append(reason_);
+    if (record_.name_size > 0) AppendName(text);
+    if (reason_size_ > 0) text.Append({reason_, reason_size_});
   }
 
   // Beside Event's fields in `present`.
@@ -127,30 +160,36 @@ class EventDraft {
       1u << Event::kOverrun | 1u << Event::kGrace | 1u << Event::kCount;
 
  private:
-  EventDraft& Set(Event::Field f) { return present_ |= 1u << f, *this; }
+  EventDraft& Set(Event::Field f) { return record_.present |= 1u << f, *this; }
+  EventDraft& NameSize(size_t size) {
+    return record_.name_size = static_cast<uint8_t>(size), *this;
+  }
   // In the order of the bits, whatever the order of the calls.
   EventDraft& Number(Event::Field f, int64_t value) {
-    if ((present_ & kNumbers) >> f != 0) return Insert(f, value);
-    numbers_[count_++] = static_cast<uint64_t>(value);
+    if ((record_.present & kNumbers) != 0) return Insert(f, value);
+    record_.number = static_cast<uint64_t>(value);
     return Set(f);
   }
   EventDraft& Insert(Event::Field f, int64_t value);
-  [[nodiscard]] size_t more_numbers() const { return std::max(count_, size_t{1}) - 1; }
 
-  TaskId id_;
-  int64_t at_ = 0;
-  uint32_t attempt_ = 0;
-  uint32_t present_ = 0;
-  int32_t exit_code_ = 0;
-  EventKind kind_;
-  OutcomeKind outcome_kind_ = OutcomeKind::kCompleted;
-  RejectionKind rejection_kind_ = RejectionKind::kAlreadyExists;
-  CancelCause cause_ = CancelCause::kNone;
-  BackoffSource backoff_source_ = BackoffSource::kSuccess;
-  std::string_view name_;
-  std::string_view reason_;
-  size_t count_ = 0;
-  std::array<uint64_t, 7> numbers_;  // written up to count_
+  template <class Text>
+  void AppendName(Text& text) const {
+    if (task_ == nullptr) return text.Append({name_, record_.name_size});
+    if (char* const to = text.Room(Name::kShort); to != nullptr) {
+      if (const size_t size = task_->CopyShortTo(to); size > 0) return text.Advance(size);
+    }
+    Name::Buffer buffer;
+    const size_t size = task_->CopyTo(buffer);
+    text.Append({buffer.data(), size});
+  }
+
+  EventRecord record_{};
+  const Name* task_ = nullptr;  // else name_
+  const char* name_ = nullptr;
+  const char* reason_ = nullptr;
+  size_t reason_size_ = 0;
+  size_t more_ = 0;                  // numbers beside the record's
+  std::array<uint64_t, 6> numbers_;  // written up to more_
 };
 
 }  // namespace taskvisor::internal

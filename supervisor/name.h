@@ -46,29 +46,45 @@ class Name {
     return true;
   }
 
-  // Copies it into `to` (kMaxNameLength bytes); returns the size.
-  size_t CopyTo(char* to) const {
+  // What CopyTo writes to: words, so the last one may go beyond the name.
+  struct Buffer {
+    [[nodiscard]] const char* data() const { return reinterpret_cast<const char*>(words.data()); }
+    std::array<uint64_t, (kMaxNameLength + 7) / 8> words;
+  };
+
+  // Copies it into `to`; returns the size.
+  size_t CopyTo(Buffer& to) const {
     const size_t size = size_.load(std::memory_order_acquire);
     const Atomic<uint64_t>* words = Words(size);
     if (words == nullptr) return 0;
-    for (size_t i = 0; i * 8 < size; ++i) {
-      const uint64_t word = words[i].load(std::memory_order_acquire);
-      std::memcpy(to + i * 8, &word, std::min<size_t>(8, size - i * 8));
+    for (size_t i = 0; i * 8 < size; ++i) to.words[i] = words[i].load(std::memory_order_acquire);
+    return size;
+  }
+  // A name of up to kShort bytes, into as many at `to`, whatever its size; returns the size.
+  // A longer one: 0.
+  static constexpr size_t kShort = 32;
+  size_t CopyShortTo(char* to) const {
+    const size_t size = size_.load(std::memory_order_acquire);
+    if (size > kShort) return 0;
+    for (size_t i = 0; i < kInPlace; ++i) {
+      const uint64_t word = words_[i].load(std::memory_order_acquire);
+      std::memcpy(to + 8 * i, &word, sizeof(word));
     }
     return size;
   }
   [[nodiscard]] std::string ToString() const {
-    std::string text(kMaxNameLength, '\0');
-    text.resize(CopyTo(text.data()));
-    return text;
+    Buffer buffer;
+    const size_t size = CopyTo(buffer);
+    return {buffer.data(), size};
   }
 
-  [[nodiscard]] bool empty() const { return size_.load(std::memory_order_acquire) == 0; }
+  [[nodiscard]] size_t size() const { return size_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool empty() const { return size() == 0; }
 
   ~Name() { delete block_.load(std::memory_order_acquire); }
 
  private:
-  static constexpr size_t kInPlace = 4;  // words
+  static constexpr size_t kInPlace = kShort / 8;  // words
   using Block = std::array<Atomic<uint64_t>, (kMaxNameLength + 7) / 8>;
 
   static uint64_t Pack(std::string_view name, size_t word) {

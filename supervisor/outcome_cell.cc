@@ -34,7 +34,7 @@ void OutcomeCell::Recycle() {
   state_.store(kPending, std::memory_order_relaxed);
   id_.store(0, std::memory_order_relaxed);
   outcome_ = TaskOutcome();
-  if (clock_ != nullptr) clock_.reset();
+  clock_.reset();
   Store::Cells().Free(place_);
 }
 

@@ -28,7 +28,7 @@ namespace taskvisor::internal {
 // back to a store of the process, which hands it out again: cells outlive supervisors.
 //
 // Progress: Make and LetGo are lock-free (malloc when the store grows).
-class OutcomeCell {
+class alignas(kCacheLine) OutcomeCell {
  public:
   enum State : uint32_t { kPending, kReady, kDrained, kDropped };
 
@@ -49,24 +49,24 @@ class OutcomeCell {
   [[nodiscard]] const TaskOutcome& outcome() const { return outcome_; }
   [[nodiscard]] EventCount& changed() { return changed_; }
 
-  // When the task is admitted, before any worker sees it: what the waits need. `pool`
-  // is only compared with the caller's, never used.
-  void Attach(TaskId id, const std::shared_ptr<Clock>& clock, const Pool* pool) {
-    // The real clock is for ever: not counted, or all tasks would share that count's line.
-    if (clock != RealClock()) clock_ = clock;
-    pool_ = pool;
-    slot_ = id.slot();
+  // When the task is admitted, before any worker sees it: what the waits need. The pool is
+  // only compared with the caller's, never used.
+  void Attach(TaskId id, const std::shared_ptr<Clock>& clock, const Pool& pool) {
+    // The real clock is for ever: nothing to keep.
+    if (clock != RealClock()) clock_ = std::make_unique<std::shared_ptr<Clock>>(clock);
+    pool_ = pool.id();
+    next_free.store(id.slot(), std::memory_order_relaxed);
     id_.store(id.value(), std::memory_order_release);  // pairs with the acquire in id()
   }
   // The admission is taken back.
   void Detach() { id_.store(0, std::memory_order_release); }
   [[nodiscard]] TaskId id() const {
     const uint64_t value = id_.load(std::memory_order_acquire);
-    return value == 0 ? TaskId() : TaskId(value, slot_);
+    return value == 0 ? TaskId() : TaskId(value, next_free.load(std::memory_order_relaxed));
   }
   [[nodiscard]] bool OnItsWorker() const { return id().valid() && Pool::OnWorkerOf(pool_); }
   [[nodiscard]] std::shared_ptr<Clock> clock() const {
-    return id().valid() && clock_ != nullptr ? clock_ : RealClock();
+    return id().valid() && clock_ != nullptr ? *clock_ : RealClock();
   }
 
  private:
@@ -82,16 +82,18 @@ class OutcomeCell {
   Atomic<uint32_t> refs_{0};
   Atomic<uint32_t> state_{kPending};
   EventCount changed_;
-  uint32_t slot_ = 0;
-  Atomic<uint64_t> id_{0};
-  const Pool* pool_ = nullptr;
   uint32_t place_ = 0;  // in the store
+  uint32_t pool_ = 0;
+  Atomic<uint64_t> id_{0};
+  std::unique_ptr<std::shared_ptr<Clock>> clock_;  // null: the real one
   TaskOutcome outcome_;
-  std::shared_ptr<Clock> clock_;
 
  public:
-  Atomic<uint32_t> next_free{0};  // the store's
+  Atomic<uint32_t> next_free{0};  // the store's, while it is free; else the task's slot
 };
+#ifndef TASKVISOR_MODEL_ATOMIC
+static_assert(sizeof(OutcomeCell) == kCacheLine);
+#endif
 
 }  // namespace taskvisor::internal
 

@@ -1,11 +1,11 @@
 #ifndef TASKVISOR_SUPERVISOR_PUBLISHER_H_
 #define TASKVISOR_SUPERVISOR_PUBLISHER_H_
 
-#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <tuple>
 
 #include "bus/bus.h"
 #include "bus/late_wake.h"
@@ -16,42 +16,44 @@
 
 namespace taskvisor::internal {
 
-// Hands drafts to the bus as one run: consecutive numbers, or all of them lost.
+// Hands drafts to the bus as one run: consecutive numbers, or all of them lost. In line, so
+// that a draft which is made where it is published is never a struct in memory.
 template <class... Drafts>
-void PublishRun(Bus<EventRecord>& bus, const Drafts&... drafts) {
-  const std::array<const EventDraft*, sizeof...(Drafts)> run{&drafts...};
-  bus.PublishRun(std::array<uint32_t, sizeof...(Drafts)>{drafts.text_size()...},
-                 [&](size_t i, EventRecord& record, SlotText<EventRecord>& text) {
-                   run[i]->WriteTo(record, [&](std::string_view part) { text.Append(part); });
-                 });
+[[gnu::always_inline]] inline void PublishRun(Bus<EventRecord>& bus, const Drafts&... drafts) {
+  const std::tuple<const Drafts&...> run(drafts...);
+  const auto write = [&run](auto i, EventRecord& record, SlotText<EventRecord>& text)
+      __attribute__((always_inline)) {
+    std::get<i>(run).WriteTo(record, text);
+  };
+  bus.PublishRun(std::array<uint32_t, sizeof...(Drafts)>{drafts.text_size()...}, write);
 }
 
-// The name of a task for its drafts, which refer to it.
+// Whom a draft is about. REQUIRES: until it is published, the caller owns the entry's phase,
+// or holds a pin.
 class EventName {
  public:
-  // REQUIRES: the caller owns the entry's phase, or holds a pin.
-  explicit EventName(const Entry& entry) : id_(entry.Id()), named_(entry.named) {
-    if (named_) size_ = entry.name()->CopyTo(text_);
-  }
-  EventName(TaskId id, std::string_view name) : id_(id), named_(!name.empty()) {
-    size_ = std::min(name.size(), sizeof(text_));
-    std::copy_n(name.data(), size_, text_);
-  }
+  explicit EventName(const Entry& entry)
+      : id_(entry.Id()), name_(entry.named ? entry.name() : nullptr) {}
 
-  // An event about the task.
   [[nodiscard]] EventDraft Draft(EventKind kind, WallTime at) const {
     EventDraft draft(kind);
     draft.WithAt(at).WithId(id_);
-    named_ ? draft.WithTask({text_, size_}) : draft.Anonymous();
-    return draft;  // by its name: made where it goes, never copied
+    name_ != nullptr ? draft.WithTask(*name_) : draft.Anonymous();
+    return draft;
   }
 
  private:
   const TaskId id_;
-  const bool named_;
-  size_t size_ = 0;
-  char text_[kMaxNameLength + 1];  // Name copies whole words
+  const Name* const name_;
 };
+
+// The same, of a task that is not in the registry.
+inline EventDraft DraftOf(TaskId id, std::string_view name, EventKind kind, WallTime at) {
+  EventDraft draft(kind);
+  draft.WithAt(at).WithId(id);
+  name.empty() ? draft.Anonymous() : draft.WithTask(name);
+  return draft;
+}
 
 // Publisher
 //
@@ -66,10 +68,9 @@ class Publisher {
   // call. REQUIRES: the caller owns the entry's phase, or holds a pin.
   template <class More>
   void Emit(EventKind kind, TimePoint now, const Entry& entry, More more) {
-    const EventName name(entry);
-    EventDraft draft = name.Draft(kind, clock_.WallAt(now));
+    EventDraft draft = EventName(entry).Draft(kind, clock_.WallAt(now));
     more(draft);
-    PublishRun(bus_, draft);
+    EmitOne(draft);
   }
   void Emit(EventKind kind, TimePoint now, const Entry& entry) {
     Emit(kind, now, entry, [](EventDraft&) {});
@@ -80,14 +81,16 @@ class Publisher {
     EventDraft draft(kind);
     draft.WithAt(clock_.WallAt(now));
     more(draft);
-    PublishRun(bus_, draft);
+    EmitOne(draft);
   }
 
   // Drafts of one transition, as one claim.
   template <class... Drafts>
-  void EmitRun(const Drafts&... drafts) {
+  [[gnu::always_inline]] void EmitRun(const Drafts&... drafts) {
     PublishRun(bus_, drafts...);
   }
+  // As EmitRun; not in line, for what is rare.
+  [[gnu::noinline]] void EmitOne(const EventDraft& draft) { PublishRun(bus_, draft); }
   // For a LateWake around what is published here.
   [[nodiscard]] Baton& wakes() { return bus_.baton(); }
   [[nodiscard]] WallTime WallAt(TimePoint now) const { return clock_.WallAt(now); }

@@ -185,7 +185,7 @@ Registry::Found Registry::Lookup(std::string_view name) const {
   }
 }
 
-void Registry::Finish(Entry& entry, TaskOutcome outcome, TimePoint now, const Seat* seat,
+void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const Seat* seat,
                       const EventDraft* before) {
   const Snapshot ending = entry.state.Load();
   const bool abandoned = ending.abandoned();

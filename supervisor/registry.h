@@ -67,7 +67,7 @@ class Registry : public Idler {
   // for it told. `before` is published first, in the same run. An entry that was
   // abandoned has had its end event and its outcome. `seat`: where the caller was run by the
   // pool, as the last thing that it does there; null elsewhere.
-  void Finish(Entry& entry, TaskOutcome outcome, TimePoint now, const Seat* seat,
+  void Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const Seat* seat,
               const EventDraft* before = nullptr);
 
   // What a seat's Finishes have put off.

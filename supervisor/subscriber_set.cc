@@ -23,7 +23,8 @@ static_assert(ReportText::kCapacity >= kMaxNameLength + kMaxReasonLength + 6 * s
 
 Report<EventRecord> ReportOf(const EventDraft& draft) {
   Report<EventRecord> report;
-  draft.WriteTo(report.record, [&](std::string_view part) { report.text.append(part); });
+  InPieces text([&](std::string_view part) { report.text.append(part); });
+  draft.WriteTo(report.record, text);
   return report;
 }
 

@@ -36,7 +36,7 @@ TEST(ContractOutcomes, S118_StuckIsSaidAtGraceAndDrainedWhenTheBodyReturns) {
   harness.Advance(seconds(5));
   const TaskOutcome outcome = task->waiter.Wait().value();
   EXPECT_EQ(outcome.kind(), OutcomeKind::kStuck);
-  ASSERT_TRUE(outcome.stuck().has_value());
+  ASSERT_TRUE(outcome.stuck() != nullptr);
   EXPECT_EQ(outcome.stuck()->running_for, seconds(7));  // since the attempt began
   EXPECT_EQ(outcome.stuck()->thread, thread);
   EXPECT_FALSE(task->waiter.IsDrained());

@@ -102,10 +102,13 @@ class PublishOperation final : public Operation {
   explicit PublishOperation(World& world) : world_(world) {}
   void Do() override {
     internal::Publisher& publisher = world_.runtime().publisher();
-    const internal::EventName name(TaskId(7, 7), "a name of some length, and more than fits in");
     const WallTime at = publisher.WallAt(world_.runtime().clock().Now());
-    publisher.EmitRun(name.Draft(EventKind::kTaskFailed, at).WithReason("a reason"),
-                      name.Draft(EventKind::kTaskRemoved, at));
+    const auto draft = [&](EventKind kind) {
+      return internal::DraftOf(TaskId(7, 7), "a name of some length, and more than fits in", kind,
+                               at);
+    };
+    publisher.EmitRun(draft(EventKind::kTaskFailed).WithReason("a reason"),
+                      draft(EventKind::kTaskRemoved));
   }
 
  private:

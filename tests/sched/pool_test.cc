@@ -255,7 +255,7 @@ TEST_F(PoolWithLoops, KnowsItsWorkersAlsoInsideTheirLoops) {
   other.Join();
   EXPECT_EQ(wrong, 0);
   EXPECT_FALSE(pool.OnWorker());
-  EXPECT_FALSE(Pool::OnWorkerOf(nullptr));
+  EXPECT_FALSE(Pool::OnWorkerOf(0));
 }
 
 // In a process of its own, that has one CPU before TBB looks.

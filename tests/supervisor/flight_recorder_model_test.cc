@@ -22,14 +22,15 @@ void Record(FlightRecorder& recorder, uint64_t n) {
   alignas(EventRecord) std::array<char, 640> bytes{};
   EventRecord record{};
   char* text = bytes.data() + sizeof(record);
+  InPieces to([&](std::string_view part) {
+    std::memcpy(text, part.data(), part.size());
+    text += part.size();
+  });
   EventDraft(EventKind::kTaskFailed)
       .WithId(kId)
       .WithAttempt(static_cast<uint32_t>(n))
       .WithReason(reason)
-      .WriteTo(record, [&](std::string_view part) {
-        std::memcpy(text, part.data(), part.size());
-        text += part.size();
-      });
+      .WriteTo(record, to);
   record.sequence = n;
   std::memcpy(bytes.data(), &record, sizeof(record));
   recorder.Record(*reinterpret_cast<const EventRecord*>(bytes.data()));

@@ -39,10 +39,11 @@ class Stored {
   Stored(uint64_t sequence, const EventDraft& draft) {
     char* text = bytes_.data() + sizeof(EventRecord);
     EventRecord record{};
-    draft.WriteTo(record, [&](std::string_view part) {
+    InPieces to([&](std::string_view part) {
       std::memcpy(text, part.data(), part.size());
       text += part.size();
     });
+    draft.WriteTo(record, to);
     record.sequence = sequence;
     std::memcpy(bytes_.data(), &record, sizeof(record));
   }

@@ -27,8 +27,8 @@ TEST(Name, KeepsBytesOfEveryLength) {
     name.Set(text);
     EXPECT_EQ(name.ToString(), text);
     EXPECT_TRUE(name.Equals(text));
-    std::array<char, kMaxNameLength + 1> copy{};
-    EXPECT_EQ(name.CopyTo(copy.data()), size);
+    Name::Buffer copy{};
+    EXPECT_EQ(name.CopyTo(copy), size);
     EXPECT_EQ(std::string_view(copy.data(), size), text);
     if (size == 0) continue;
     std::string other = text;

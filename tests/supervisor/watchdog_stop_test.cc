@@ -82,7 +82,7 @@ TEST(WatchdogStop, TheStuckOutcomeCarriesTheStackWithOrWithoutAHeartbeat) {
   s.Advance(5s);
   const TaskOutcome outcome = s.Outcome(task);
   ASSERT_EQ(outcome.kind(), OutcomeKind::kStuck);
-  ASSERT_TRUE(outcome.stuck().has_value());
+  ASSERT_TRUE(outcome.stuck() != nullptr);
   EXPECT_TRUE(Has(outcome.stuck()->stack, "StandStill")) << outcome.stuck()->stack;
 }
 

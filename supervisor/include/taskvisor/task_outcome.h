@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -90,43 +91,86 @@ class TaskOutcome {
   };
 
   TaskOutcome() = default;
-  explicit TaskOutcome(OutcomeKind kind, std::string_view reason = {})
-      : kind_(kind), reason_(reason) {}
+  explicit TaskOutcome(OutcomeKind kind, std::string_view reason = {}) : kind_(kind) {
+    if (!reason.empty()) More().reason = reason;
+  }
+  TaskOutcome(const TaskOutcome& other)
+      : kind_(other.kind_),
+        cause_(other.cause_),
+        rejection_(other.rejection_),
+        attempts_(other.attempts_),
+        more_(other.more_ == nullptr ? nullptr : std::make_unique<Details>(*other.more_)) {}
+  TaskOutcome(TaskOutcome&&) noexcept = default;
+  TaskOutcome& operator=(TaskOutcome other) noexcept { return Swap(other), *this; }
+  ~TaskOutcome() = default;
 
   [[nodiscard]] OutcomeKind kind() const { return kind_; }
   [[nodiscard]] bool IsSuccess() const { return kind_ == OutcomeKind::kCompleted; }
-  [[nodiscard]] std::string_view reason() const { return reason_; }
+  [[nodiscard]] std::string_view reason() const {
+    return more_ != nullptr ? std::string_view(more_->reason) : std::string_view();
+  }
   // Attempts begun.
   [[nodiscard]] uint32_t attempts() const { return attempts_; }
   // Failed and Fatal only.
-  [[nodiscard]] std::optional<int32_t> exit_code() const { return exit_code_; }
+  [[nodiscard]] std::optional<int32_t> exit_code() const {
+    return more_ != nullptr ? more_->exit_code : std::nullopt;
+  }
   // The exception behind Failed or Fatal, if one was thrown or attached; rethrow it to
   // see its type.
-  [[nodiscard]] std::exception_ptr source() const { return source_; }
+  [[nodiscard]] std::exception_ptr source() const {
+    return more_ != nullptr ? more_->source : nullptr;
+  }
   // What had asked it to stop, if it did not complete; kNone: nothing had. kDeadline: its
   // deadline has passed (Failed; Stuck if the body would not stop).
   [[nodiscard]] CancelCause cause() const { return cause_; }
   // Rejected only.
-  [[nodiscard]] std::optional<RejectionKind> rejection() const { return rejection_; }
-  // Stuck only.
-  [[nodiscard]] const std::optional<Stuck>& stuck() const { return stuck_; }
+  [[nodiscard]] std::optional<RejectionKind> rejection() const {
+    return kind_ == OutcomeKind::kRejected ? std::optional(rejection_) : std::nullopt;
+  }
+  // Stuck only; null otherwise.
+  [[nodiscard]] const Stuck* stuck() const {
+    return more_ != nullptr && more_->stuck.has_value() ? &*more_->stuck : nullptr;
+  }
 
   TaskOutcome& set_attempts(uint32_t attempts) { return attempts_ = attempts, *this; }
-  TaskOutcome& set_exit_code(std::optional<int32_t> code) { return exit_code_ = code, *this; }
-  TaskOutcome& set_source(std::exception_ptr source) { return source_ = std::move(source), *this; }
+  TaskOutcome& set_exit_code(std::optional<int32_t> code) {
+    if (code.has_value()) More().exit_code = code;
+    return *this;
+  }
+  TaskOutcome& set_source(std::exception_ptr source) {
+    if (source != nullptr) More().source = std::move(source);
+    return *this;
+  }
   TaskOutcome& set_cause(CancelCause cause) { return cause_ = cause, *this; }
   TaskOutcome& set_rejection(RejectionKind kind) { return rejection_ = kind, *this; }
-  TaskOutcome& set_stuck(Stuck stuck) { return stuck_ = std::move(stuck), *this; }
+  TaskOutcome& set_stuck(Stuck stuck) { return More().stuck = std::move(stuck), *this; }
 
  private:
+  // What a task that went well has nothing of.
+  struct Details {
+    std::string reason = {};
+    std::optional<int32_t> exit_code = std::nullopt;
+    std::exception_ptr source = nullptr;
+    std::optional<Stuck> stuck = std::nullopt;
+  };
+
+  Details& More() {
+    if (more_ == nullptr) more_ = std::make_unique<Details>();
+    return *more_;
+  }
+  void Swap(TaskOutcome& other) noexcept {
+    std::swap(kind_, other.kind_);
+    std::swap(cause_, other.cause_);
+    std::swap(rejection_, other.rejection_);
+    std::swap(attempts_, other.attempts_);
+    more_.swap(other.more_);
+  }
+
   OutcomeKind kind_ = OutcomeKind::kCompleted;
   CancelCause cause_ = CancelCause::kNone;
+  RejectionKind rejection_ = RejectionKind::kAlreadyExists;  // if kind_ is kRejected
   uint32_t attempts_ = 0;
-  std::string reason_;
-  std::optional<int32_t> exit_code_;
-  std::exception_ptr source_;
-  std::optional<RejectionKind> rejection_;
-  std::optional<Stuck> stuck_;
+  std::unique_ptr<Details> more_;
 };
 
 // TaskWaiter

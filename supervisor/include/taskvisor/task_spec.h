@@ -274,6 +274,11 @@ class TaskSpec {
     stated_ = static_cast<uint16_t>((stated_ & ~clear) | set);
     return std::move(*this);
   }
+  // Once, and nothing else stated: what tasks are that come by the million.
+  [[nodiscard]] bool IsPlainOnce() const {
+    return stated_ == kRestart && restart_.kind() == RestartPolicy::Kind::kNever &&
+           retry_ == nullptr;
+  }
   template <class T>
   [[nodiscard]] std::optional<T> If(Stated stated, const T& value) const {
     return (stated_ & stated) != 0 ? std::optional<T>(value) : std::nullopt;
