@@ -1,6 +1,7 @@
 #ifndef TASKVISOR_SUPERVISOR_ACTOR_H_
 #define TASKVISOR_SUPERVISOR_ACTOR_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <new>
 #include <optional>
@@ -78,19 +79,45 @@ class Actor {
     uint32_t number;
     TimePoint start;
     TimePoint end;
-    TimePoint deadline;
-    Snapshot last;        // when it settled
-    Duration queue_wait;  // before `start`
+    TimePoint deadline;       // the timeout's or the task's, whichever comes first
+    TimePoint task_deadline;  // max(): none
+    Snapshot last;            // when it settled
+    Duration queue_wait;      // before `start`
     std::optional<Duration> cpu_time;
 
     // A stop that came first outweighs a deadline that nobody noticed.
     [[nodiscard]] bool TimedOut() const {
-      return last.timed_out() || (end >= deadline && !last.stopped());
+      if (last.timed_out()) return true;
+      return last.stopped() ? CauseOf(last) == CancelCause::kDeadline : end >= deadline;
+    }
+    // By the task's own deadline, or later than that: there is no other attempt.
+    [[nodiscard]] bool Overdue() const { return LeavesNoTime(last); }
+    // There is no next attempt: the task's deadline has passed. `now`: its state since.
+    [[nodiscard]] bool LeavesNoTime(Snapshot now) const {
+      return now.stopped() ? CauseOf(now) == CancelCause::kDeadline : end >= task_deadline;
+    }
+    // If it timed out: by the task's deadline, not by its own. The first limit that was met,
+    // and told, counts.
+    [[nodiscard]] bool ByTaskDeadline() const {
+      return !last.timed_out() &&
+             (deadline == task_deadline || CauseOf(last) == CancelCause::kDeadline);
+    }
+    [[nodiscard]] Duration Limit(const RuleSet& rules) const {
+      return ByTaskDeadline() ? *rules.deadline : *rules.timeout;
+    }
+    // How long the body ran on. Its clock was read before the timer came: not negative.
+    [[nodiscard]] Duration Overrun() const {
+      return std::max(end - (ByTaskDeadline() ? task_deadline : deadline), Duration::zero());
+    }
+    // TimeoutHit is out: the timer published it, or who stopped the body at the deadline.
+    [[nodiscard]] bool HitIsTold() const {
+      const bool begun = last.Is(Phase::kRunning);
+      return last.timed_out() || (begun && CauseOf(last) == CancelCause::kDeadline);
     }
     // Without memory for them there are none.
     void TellTimes(TaskOutcome& outcome) const try {
       outcome.set_queue_wait(queue_wait).set_run_time(end - start).set_cpu_time(cpu_time);
-      if (TimedOut()) outcome.set_overrun(end - deadline);
+      if (TimedOut()) outcome.set_overrun(Overrun());
     } catch (const std::bad_alloc&) {
     }
   };
@@ -104,12 +131,20 @@ class Actor {
   void TimeOut(Entry& entry, uint64_t epoch);
 
   void Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult& result);
+  void TellTimeoutHit(const Entry& entry, TimePoint now, Duration limit, CancelCause cause);
+  // Under a pin: tells the running attempt that it is to stop.
+  void Tell(Entry& entry, CancelCause cause, bool scoped);
   [[nodiscard]] AttemptEnd Judge(Entry& entry, const Attempt& attempt, TaskResult& result);
   static void TellEnd(EventDraft& ended, const Attempt& attempt, const TaskResult& result);
   // What the attempt's end is followed by; `told` is published with it, or before it.
-  void Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd end,
-              const TaskResult& result, PendingDraft& told);
+  void Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd end, TaskResult& result,
+              PendingDraft& told);
+  // Of a task that has met its deadline, in this attempt or after it.
+  [[nodiscard]] static TaskOutcome OverdueOutcome(const Entry& entry, const Attempt& attempt,
+                                                  const TaskResult& result);
   [[nodiscard]] bool TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay);
+  // A retryable failure is to be retried, as far as the task's predicate has a say.
+  [[nodiscard]] bool MayRetry(const Entry& entry, TimePoint now, const TaskError& error);
   [[nodiscard]] Duration RetryDelay(Entry& entry);
   void AnnounceDelay(Entry& entry, const Attempt& attempt, const Decision& decision, Duration delay,
                      const TaskResult& result, PendingDraft& told);

@@ -3,6 +3,8 @@
 
 #include <concepts>
 #include <cstdint>
+#include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +24,8 @@ namespace taskvisor {
 
 namespace internal {
 class SpecAccess;
+// Retryable or not: TaskSpec::WithRetryIf.
+using RetryRule = absl::AnyInvocable<bool(const TaskError&)>;
 }  // namespace internal
 
 // Names are byte strings, unique among registered tasks.
@@ -50,6 +54,8 @@ struct TaskDefaults {
   std::optional<Duration> heartbeat = std::nullopt;    // above 0; none: not watched
   Priority priority = Priority::kNormal;
   bool cpu_time = false;  // measured: see TaskSpec::WithCpuTime
+  // From admission over all attempts and the waits between; above 0; none: no deadline.
+  std::optional<Duration> deadline = std::nullopt;
 };
 
 // TaskSpec
@@ -62,6 +68,7 @@ struct TaskDefaults {
 //   max_retries    0
 //   timeout        negative
 //   heartbeat      0 or negative
+//   deadline       0 or negative
 //   interval       negative
 //   priority       none of the three
 //
@@ -108,7 +115,7 @@ class TaskSpec {
     const int no_timeout = timeout.has_value() ? 0 : kNoTimeout;
     return std::move(spec).State(kBackoff | kTimeout | no_timeout | kMaxRetries |
                                      kUnlimitedRetries | kHeartbeat | kNoHeartbeat | kPriority |
-                                     kCpuTime,
+                                     kCpuTime | kDeadline | kNoDeadline,
                                  0);
   }
 
@@ -198,6 +205,53 @@ class TaskSpec {
     return State(kCpuTime, 0);
   }
 
+  // The task ends so long after its admission at the latest, whatever it is at by then: waiting
+  // for a worker, a permit or its next attempt, it ends at once; a body that runs is asked to
+  // stop (CancelCause::kDeadline), has the supervisor's grace, and a success that comes late
+  // does not count. The outcome is Failed, its cause() kDeadline. No attempt begins after the
+  // deadline; an attempt's own timeout counts if it is up earlier. Holds for a task that
+  // repeats too. What then ends at rest is destroyed on the timer thread: the destructor of the
+  // body must not block.
+  TaskSpec WithDeadline(Duration deadline) && {
+    deadline_ = deadline;
+    return State(kDeadline, kNoDeadline);
+  }
+  TaskSpec WithoutDeadline() && {
+    deadline_ = {};
+    return State(kDeadline | kNoDeadline, 0);
+  }
+
+  // Which failures are retried: `predicate` is asked once about each attempt that failed in a
+  // retryable way (Fail, an exception, a timeout), while the task could be tried again: true,
+  // and the restart policy goes on as usual; false, and the failure is fatal: the outcome is
+  // Fatal, with the failure's reason. Not asked about what is fatal, cancelled, or past the
+  // task's deadline. The last of these calls holds; null: no predicate. Not inherited.
+  //
+  // Called by the worker, between two attempts, never twice at a time: it must not block. If it
+  // throws, nobody knows whether to go on: the failure is fatal, and a RuntimeFailure event
+  // (task: "retry_if") says what was thrown.
+  TaskSpec WithRetryIf(internal::RetryRule predicate) && {
+    retry_ = predicate == nullptr ? nullptr
+                                  : std::make_unique<internal::RetryRule>(std::move(predicate));
+    return std::move(*this);
+  }
+  // The same by the type of the exception behind a failure (thrown, or given to WithSource):
+  // retried only if it is one of these, or derived from one, by catch (const E&). A failure
+  // with no exception behind it is retried.
+  template <class... Exceptions>
+  TaskSpec WithRetryOn() && {
+    return std::move(*this).WithRetryIf([](const TaskError& error) {
+      return error.source == nullptr || IsAnyOf<Exceptions...>(error.source);
+    });
+  }
+  // The same: fatal only if it is one of these.
+  template <class... Exceptions>
+  TaskSpec WithFatalOn() && {
+    return std::move(*this).WithRetryIf([](const TaskError& error) {
+      return error.source == nullptr || !IsAnyOf<Exceptions...>(error.source);
+    });
+  }
+
   // A waiter for this task's outcome; call it before the spec is added. Refused because
   // of a name (its own, or another's of its batch): outcome Rejected. Never added, or
   // refused for another reason: the waiter answers kUnavailable.
@@ -223,6 +277,9 @@ class TaskSpec {
   [[nodiscard]] std::optional<Priority> priority() const { return If(kPriority, priority_); }
 
   [[nodiscard]] std::optional<bool> cpu_time() const { return If(kCpuTime, cpu_time_); }
+  [[nodiscard]] std::optional<std::optional<Duration>> deadline() const {
+    return If(kDeadline, (stated_ & kNoDeadline) != 0 ? std::nullopt : std::optional(deadline_));
+  }
 
   // The settings this spec has under `defaults`: stated ones win, also a stated "none".
   [[nodiscard]] TaskDefaults Resolve(const TaskDefaults& defaults) const;
@@ -242,6 +299,8 @@ class TaskSpec {
     kNoHeartbeat = 128,
     kPriority = 256,
     kCpuTime = 512,
+    kDeadline = 1024,
+    kNoDeadline = 2048,
   };
 
   TaskSpec(std::string name, TaskBody body) : name_(std::move(name)), body_(std::move(body)) {}
@@ -254,12 +313,29 @@ class TaskSpec {
   }
   // Once, and nothing else stated: what tasks are that come by the million.
   [[nodiscard]] bool IsPlainOnce() const {
-    return stated_ == kRestart && restart_.kind() == RestartPolicy::Kind::kNever;
+    return stated_ == kRestart && restart_.kind() == RestartPolicy::Kind::kNever &&
+           retry_ == nullptr;
   }
   template <class T>
   [[nodiscard]] std::optional<T> If(Stated stated, const T& value) const {
     return (stated_ & stated) != 0 ? std::optional<T>(value) : std::nullopt;
   }
+  // Whether a catch (const E&) for one of these would catch it.
+  template <class... Exceptions>
+  static bool IsAnyOf(const std::exception_ptr& source) {
+    return (Catches<Exceptions>(source) || ...);
+  }
+  template <class E>
+  static bool Catches(const std::exception_ptr& source) {
+    try {
+      std::rethrow_exception(source);
+    } catch (const E&) {
+      return true;
+    } catch (...) {
+      return false;
+    }
+  }
+
   // No task came of it: its waiters must not wait for ever.
   void DropCell();
 
@@ -299,8 +375,10 @@ class TaskSpec {
   uint32_t max_retries_ = 0;
   Duration timeout_{};
   Duration heartbeat_{};
+  Duration deadline_{};
   RestartPolicy restart_ = RestartPolicy::OnFailure();
   BackoffPolicy backoff_;
+  std::unique_ptr<internal::RetryRule> retry_;
 };
 
 }  // namespace taskvisor
