@@ -154,6 +154,9 @@ class Pool::TbbSeat final : public Seat {
   Group group_{context_};
   ReadyLanes<Runnable*>::Cursor cursor_;
   Atomic<uint32_t> next_free_{0};
+  // When the Runnable that is on this seat began, by the coarse clock; 0: none is.
+  // relaxed: only a hint to others, who may be wrong by a Runnable.
+  Atomic<int64_t> since_{0};
   // Handed over with the item, both ways: release by StartItem and before the item is
   // done, acquire where it starts and by Join.
   Atomic<uint32_t> handed_{0};
@@ -355,7 +358,9 @@ bool Pool::StayAwake() const {
 
 void Pool::Drain(uint32_t index) {
   TbbSeat& seat = tbb_->seats[index];
-  const int64_t until = CoarseNow() + kDrainBudget;
+  const int64_t start = CoarseNow();
+  const int64_t until = start + kDrainBudget;
+  seat.since_.store(start, std::memory_order_relaxed);
   // Whoever finds more and more pending never comes to what lies behind a long body of another
   // seat: so each item begins with that. Nor does what ran again when the time was up, and has
   // stayed on the seat: it gives way to all that waits.
@@ -368,13 +373,45 @@ void Pool::Drain(uint32_t index) {
   for (; runnable != nullptr; runnable = Next(seat)) {
     runnable->Run(seat);
     seat.ResetNested();
-    if (CoarseNow() < until) continue;
+    const int64_t now = CoarseNow();
+    seat.since_.store(now, std::memory_order_relaxed);
+    if (now < until) continue;
     if (idler_ != nullptr) idler_->OnIdle(seat);
-    if (TryStart(index)) return;
+    seat.since_.store(0, std::memory_order_relaxed);
+    if (StepAside(index, now) || TryStart(index)) return;
+    seat.since_.store(now, std::memory_order_relaxed);
   }
+  seat.since_.store(0, std::memory_order_relaxed);
   free_seats_.Push(index, tbb_->Link());
   idle_.Notify();
   seat.handed_.fetch_add(1, std::memory_order_release);
+}
+
+// True: the seat is Resume's.
+bool Pool::StepAside(uint32_t index, int64_t now) {
+  if (!resumes_) return false;
+  const auto wants_help = [&](const TbbSeat& seat) {
+    const int64_t since = seat.since_.load(std::memory_order_relaxed);
+    return since != 0 && now - since > kDrainBudget;
+  };
+  if (std::none_of(tbb_->seats.begin(), tbb_->seats.end(), wants_help)) return false;
+  uint32_t none = 0;
+  // release: hands the seat over; pairs with the acquire in Resume. acquire: what was armed for
+  // the last one that stepped aside has fired.
+  if (!aside_.compare_exchange_strong(none, index + 1, std::memory_order_acq_rel,
+                                      std::memory_order_relaxed)) {
+    return false;
+  }
+  keeper_->OnAside();
+  return true;
+}
+
+void Pool::Resume() {
+  const uint32_t aside = aside_.load(std::memory_order_acquire);
+  if (aside == 0) return;
+  if (!TryStart(aside - 1)) return keeper_->OnAside();  // no memory: later
+  // release: pairs with the acquire in StepAside, for who comes next.
+  aside_.store(0, std::memory_order_release);
 }
 
 void Pool::Join() {

@@ -76,6 +76,9 @@ class Keeper {
   virtual void OnRefused(Runnable& runnable) noexcept = 0;
   // TBB has no room for a work item that is needed: Pool::StartMissing is due, later.
   virtual void OnShort() noexcept = 0;
+  // Pool::Resume is due, in a moment. False: it will never come, and nobody may step aside.
+  [[nodiscard]] virtual bool Resumes() const noexcept { return false; }
+  virtual void OnAside() noexcept {}
 
  protected:
   ~Keeper() = default;
@@ -85,8 +88,8 @@ class Keeper {
 //
 // Runs Runnables on TBB workers. A work item of a TBB task group does not carry one
 // Runnable, it drains: it takes from the ready queue until that is empty or its time
-// budget is spent, then goes back to TBB (so that nested parallel loops get workers)
-// and comes again. At most `workers` items drain at a time: the arena has no more threads.
+// budget is spent, then goes back to TBB and comes again. At most `workers` items drain at a time:
+// the arena has no more threads.
 //
 // Who may take what, and when an item starts and ends, is WorkCount's. What a seat may take,
 // it takes in one go, one after the other, onto its Shelf: the queue's counters come to it
@@ -98,6 +101,14 @@ class Keeper {
 // lower class's. What lies on a shelf is of the normal class: nothing else is put there, and
 // nothing while others wait. Meanwhile a seat whose turn is the normal class's looks at the
 // shelves of all seats first, so that what lies behind a long body there is not passed over.
+//
+// Nested parallel loops get workers although Runnables are waiting. A TBB worker takes what was
+// enqueued before it steals, so an item that came again at once would be all that it ever sees.
+// Therefore, when another seat's Runnable has run for longer than the budget (a loop may be in
+// it that wants help), an item whose time is up steps aside: it still counts as draining, and
+// comes again when its keeper says Resume, some 100 us later. One at a time.
+//
+//   aside_:  0 ── StepAside(seat) ──▶ seat + 1 ── Resume, the item is with TBB ──▶ 0
 //
 // oneTBB, as of 2021.8, needs all of this to be true:
 //   - task_arena(n, 0): no slot is kept for an outside thread, so work runs with
@@ -123,7 +134,10 @@ class Pool {
 
   // Before anything is submitted. Without a keeper, a pool that finds no memory ends the
   // process.
-  void SetKeeper(Keeper& keeper) { keeper_ = &keeper; }
+  void SetKeeper(Keeper& keeper) {
+    keeper_ = &keeper;
+    resumes_ = keeper.Resumes();
+  }
   // The same. Who is none need not be told.
   void SetIdler(Idler& idler) { idler_ = &idler; }
 
@@ -145,6 +159,9 @@ class Pool {
   // Makes up for work items that there was no memory for; calls OnShort again if there still
   // is none. Harmless at any time before Join has returned.
   void StartMissing();
+
+  // The item that stepped aside, if there is one, comes again. One thread at a time.
+  void Resume();
 
   // Waits until everything submitted has run and TBB has let go of our items, and closes
   // the pool: a later Submit does nothing. (An entry may be finished by a stopper between
@@ -183,6 +200,7 @@ class Pool {
   bool StartItem();
   [[nodiscard]] bool TryStart(uint32_t seat);
   void Drain(uint32_t seat);
+  [[nodiscard]] bool StepAside(uint32_t seat, int64_t now);
   [[nodiscard]] Runnable* Again(TbbSeat& seat, bool anywhere);
   [[nodiscard]] Runnable* Next(TbbSeat& seat);
   [[nodiscard]] bool TakeUrgent(TbbSeat& seat, Runnable*& runnable);
@@ -200,6 +218,8 @@ class Pool {
   EventCount idle_;
   IndexStack free_seats_;
   Keeper* keeper_;
+  bool resumes_ = false;
+  Atomic<uint32_t> aside_{0};
   Idler* idler_ = nullptr;
   std::unique_ptr<Tbb> tbb_;
 };

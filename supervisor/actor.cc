@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iterator>
+#include <memory>
 #include <new>
 #include <random>
 #include <string>
@@ -12,6 +13,7 @@
 #include "supervisor/async_attempt.h"
 #include "supervisor/cpu_meter.h"
 #include "supervisor/jitter.h"
+#include "supervisor/overdue.h"
 #include "supervisor/registry.h"
 #include "supervisor/text.h"
 #include "supervisor/this_thread.h"
@@ -154,7 +156,8 @@ void Actor::OfferPermit(std::optional<Ticket> ticket) {
 void Actor::FinishUnstarted(Entry& entry, Seat& seat, bool permit) {
   static_cast<void>(entry.state.TryFinish(/*stopped=*/true));
   if (permit) ReleasePermit();
-  registry_.Finish(entry, TaskOutcome(OutcomeKind::kCancelled), clock_.Now(), &seat);
+  const CancelCause cause = CauseOf(entry.state.Load());
+  registry_.Finish(entry, OutcomeOfStop(entry, cause), clock_.Now(), &seat);
 }
 
 void Actor::RunBody(Entry& entry, Seat& seat) {
@@ -162,32 +165,17 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   if (seen.stopped()) return FinishUnstarted(entry, seat, /*permit=*/true);
   if (entry.rules->async) return BeginAsync(entry, seat, seen);
 
-  Attempt attempt{};
-  attempt.number = entry.attempts.load(std::memory_order_relaxed) + 1;
-  attempt.start = clock_.Now();
-  const TimePoint ready(Duration(entry.started_at.load(std::memory_order_relaxed)));
-  attempt.queue_wait = std::max(attempt.start - ready, Duration::zero());
-  const Duration timeout = entry.rules->timeout.value_or(Duration::zero());
-  attempt.deadline =
-      timeout == Duration::zero() ? TimePoint::max() : SaturatingAdd(attempt.start, timeout);
+  Attempt attempt = NextAttempt(entry, clock_.Now());
+  if (attempt.start >= attempt.task_deadline) [[unlikely]]
+    return FinishLate(entry, seat, seen);
+  const TaskError* const last_error = entry.attempt.error();  // ours, with the next Begin
   const uint64_t epoch = seen.epoch() + 1;
   WatchSlot* const watched = watchdog_.Enter(seat.number(), entry, epoch, attempt.start);
   RunningAttempt running(entry.state, clock_,
                          {entry.Id(), entry.name(), attempt.number, attempt.deadline,
-                          watched == nullptr ? nullptr : &watched->beat()},
+                          watched == nullptr ? nullptr : &watched->beat(), last_error, &publisher_},
                          seat);
-  // Read by others under a pin, which needs kRunning: published by TryBegin.
-  entry.attempt.store(&running, std::memory_order_relaxed);
-  entry.started_at.store(attempt.start.time_since_epoch().count(), std::memory_order_relaxed);
-  entry.thread.store(ThisThread(), std::memory_order_relaxed);
-  entry.attempts.store(attempt.number, std::memory_order_release);
-  // Before kRunning, in which others may publish the attempt's timeout or the task's end.
-  publisher_.EmitRun(EventName(entry)
-                         .Draft(EventKind::kTaskStarting, publisher_.WallAt(attempt.start))
-                         .WithAttempt(attempt.number));
-  if (attempt.deadline != TimePoint::max()) {
-    timers_.Arm(entry, attempt.deadline, Entry::Tag(Entry::TimerUse::kTimeout, epoch));
-  }
+  Announce(entry, attempt, running, epoch);
   TaskResult result;
   if (const auto begun = entry.state.TryBegin(); begun) {
     if (Snapshot{begun.seen}.due()) TimeOut(entry, epoch);
@@ -202,9 +190,27 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
     attempt.end = attempt.start;
     attempt.last = entry.state.SettleUnbegun();
   }
+  entry.attempt.End();
+  if (last_error != nullptr) DeleteError()(last_error);
   if (watched != nullptr) watched->Leave();
   ReleasePermit();
   Conclude(entry, seat, attempt, result);
+}
+
+// All that others may read under a pin: a pin needs kRunning, so TryBegin publishes it. And what
+// is told before kRunning, in which others may publish the attempt's timeout or the task's end.
+void Actor::Announce(Entry& entry, const Attempt& attempt, RunningAttempt& running,
+                     uint64_t epoch) {
+  entry.attempt.Begin(running);
+  entry.started_at.store(attempt.start.time_since_epoch().count(), std::memory_order_relaxed);
+  entry.thread.store(ThisThread(), std::memory_order_relaxed);
+  entry.attempts.store(attempt.number, std::memory_order_release);
+  publisher_.EmitRun(EventName(entry)
+                         .Draft(EventKind::kTaskStarting, publisher_.WallAt(attempt.start))
+                         .WithAttempt(attempt.number));
+  if (attempt.deadline < attempt.task_deadline) {  // that one has a timer of its own
+    timers_.Arm(entry, attempt.deadline, Entry::Tag(Entry::TimerUse::kTimeout, epoch));
+  }
 }
 
 void Actor::OnTimer(Entry& entry, Entry::TimerUse use, uint64_t epoch) {
@@ -221,31 +227,22 @@ void Actor::OnTimer(Entry& entry, Entry::TimerUse use, uint64_t epoch) {
   }
 }
 
-void Actor::TimeOut(Entry& entry, uint64_t epoch) {
-  const auto timed_out = entry.state.TryTimeOut(epoch);
-  const Snapshot before{timed_out.seen};
-  if (!timed_out || !before.InAttempt()) return;
-  publisher_.Emit(EventKind::kTimeoutHit, clock_.Now(), entry, [&](EventDraft& e) {
-    e.WithAttempt(entry.attempts.load(std::memory_order_relaxed))
-        .WithTimeout(*entry.rules->timeout);
-  });
-  entry.attempt.load(std::memory_order_relaxed)->Tell(CancelCause::kTimeout, before);
-  entry.state.Unpin();
-  if (before.Dormant()) Submit(entry);
-}
-
 StopResult Actor::Stop(Entry& entry, Snapshot seen, CancelCause cause) {
   const auto stop = entry.state.RequestStop(seen, static_cast<uint8_t>(cause));
   if (stop.result == StopResult::kTaken) {
     if (stop.before.has_permit()) ReleasePermit();
-    registry_.Finish(entry, TaskOutcome(OutcomeKind::kCancelled), clock_.Now(), nullptr);
+    registry_.Finish(entry, OutcomeOfStop(entry, cause), clock_.Now(), nullptr);
   } else if (stop.result == StopResult::kPinned) {
     // The first to stop a running attempt is alone with its timer until Unpin.
     if (cause != CancelCause::kShutdown) {
       timers_.Arm(entry, SaturatingAdd(clock_.Now(), grace_),
                   Entry::Tag(Entry::TimerUse::kGrace, stop.before.epoch()));
     }
-    entry.attempt.load(std::memory_order_relaxed)->Tell(cause, stop.before);
+    // One TimeoutHit an attempt: the first limit that it has met.
+    if (cause == CancelCause::kDeadline && !stop.before.timed_out()) {
+      TellTimeoutHit(entry, clock_.Now(), *entry.rules->deadline, cause);
+    }
+    Tell(entry, cause, stop.before);
     entry.state.Unpin();
     if (stop.before.Dormant()) Submit(entry);
   }
@@ -293,16 +290,21 @@ void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResul
 
 AttemptEnd Actor::Judge(Entry& entry, const Attempt& attempt, TaskResult& result) {
   if (attempt.TimedOut()) {
-    if (!attempt.last.timed_out()) {  // the timer thread had no chance; the deadline decides
-      publisher_.Emit(EventKind::kTimeoutHit, attempt.end, entry, [&](EventDraft& e) {
-        e.WithAttempt(attempt.number).WithTimeout(*entry.rules->timeout);
-      });
+    const Duration limit = attempt.Limit(*entry.rules);
+    const bool by_deadline = attempt.ByTaskDeadline();
+    if (!attempt.HitIsTold()) {  // the timer thread had no chance; the deadline decides
+      TellTimeoutHit(entry, attempt.end, limit,
+                     by_deadline ? CancelCause::kDeadline : CancelCause::kTimeout);
     }
-    result = TaskResult(TimeoutError(*entry.rules->timeout, result));
+    result = TaskResult(by_deadline ? DeadlineError(limit, result.ok() ? nullptr : &result.error())
+                                    : TimeoutError(limit, result));
+    if (attempt.Overdue()) return AttemptEnd::kOverdue;
   }
   if (result.ok()) return AttemptEnd::kSuccess;
   if (result.error().kind == TaskErrorKind::kCancelled) return AttemptEnd::kCancelled;
-  return result.error().IsRetryable() ? AttemptEnd::kRetryable : AttemptEnd::kFatal;
+  const bool retryable = result.error().IsRetryable();
+  return retryable && MayRetry(entry, attempt.end, result.error()) ? AttemptEnd::kRetryable
+                                                                   : AttemptEnd::kFatal;
 }
 
 void Actor::TellEnd(EventDraft& ended, const Attempt& attempt, const TaskResult& result) {
@@ -313,20 +315,26 @@ void Actor::TellEnd(EventDraft& ended, const Attempt& attempt, const TaskResult&
     ended.WithCause(attempt.last.stopped() ? CauseOf(attempt.last) : CancelCause::kCancelled);
   } else {
     ended.WithExitCode(result.error().exit_code).WithReason(result.error().reason);
-    if (attempt.TimedOut()) ended.WithOverrun(attempt.end - attempt.deadline);
+    if (attempt.TimedOut()) ended.WithOverrun(attempt.Overrun());
   }
   ended.WithQueueWait(attempt.queue_wait);
   if (attempt.cpu_time.has_value()) ended.WithCpuTime(*attempt.cpu_time);
 }
 
 void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd end,
-                   const TaskResult& result, PendingDraft& told) {
+                   TaskResult& result, PendingDraft& told) {
   entry.failures = end == AttemptEnd::kRetryable ? entry.failures + 1 : 0;
   std::optional<Duration> delay;  // decided, and announced, once
   while (true) {
-    const bool stopped = entry.state.Load().stopped();
+    const Snapshot now = entry.state.Load();
+    const bool stopped = now.stopped();
+    // A deadline is nobody's request: what was decided before it stands.
+    const bool asked = stopped && CauseOf(now) != CancelCause::kDeadline;
     Decision decision =
-        Decide(*entry.rules, end, entry.failures, attempt.end - attempt.start, stopped);
+        Decide(*entry.rules, end, entry.failures, attempt.end - attempt.start, asked);
+    if (decision.next != Decision::Next::kFinish && attempt.LeavesNoTime(now)) [[unlikely]] {
+      decision = {.outcome = OutcomeKind::kFailed, .overdue = true};
+    }
     if (decision.next != Decision::Next::kFinish && !delay.has_value()) {
       delay = decision.next == Decision::Next::kRetry ? RetryDelay(entry) : decision.delay;
       AnnounceDelay(entry, attempt, decision, *delay, result, told);
@@ -335,12 +343,16 @@ void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd 
       decision = {.outcome = OutcomeKind::kCancelled};
     }
     if (decision.next == Decision::Next::kFinish) {
-      TaskOutcome outcome = OutcomeOf(entry, decision, result);
+      TaskOutcome outcome = decision.overdue ? OverdueOutcome(entry, attempt, result)
+                                             : OutcomeOf(entry, decision, result);
       if (entry.rules->cpu_time && entry.cell != nullptr) attempt.TellTimes(outcome);
       if (!entry.state.TryFinish(stopped)) continue;
       return registry_.Finish(entry, std::move(outcome), attempt.end, &seat, told.Take());
     }
+    // For the next attempt. Before the move: whoever takes the entry out owns it.
+    if (!result.ok()) entry.attempt.Keep(ResultAccess::TakeError(result));
     if (TryWait(entry, seat, attempt.end, *delay)) return;
+    ResultAccess::PutBack(result, entry.attempt.Take());
   }
 }
 

@@ -87,12 +87,14 @@ class Actor {
   void ReleasePermit();
   void OfferPermit(std::optional<Ticket> ticket);
   void FinishUnstarted(Entry& entry, Seat& seat, bool permit);
+  // Its deadline has passed, and its timer has not come.
+  void FinishLate(Entry& entry, Seat& seat, Snapshot seen);
   void RunBody(Entry& entry, Seat& seat);
+  void Announce(Entry& entry, const Attempt& attempt, RunningAttempt& running, uint64_t epoch);
   void TimeOut(Entry& entry, uint64_t epoch);
 
   // Coroutine bodies: actor_async.cc.
   void BeginAsync(Entry& entry, Seat& seat, Snapshot seen);
-  void AnnounceAsync(Entry& entry, AsyncAttempt& async, uint64_t epoch);
   void Resume(Entry& entry, Seat& seat, Snapshot taken);
   [[nodiscard]] bool AcquireOrStall(Entry& entry, AsyncAttempt& async);
   void BackOnCore(Entry& entry, const Seat& seat, AsyncAttempt& async);
@@ -104,12 +106,20 @@ class Actor {
   void EndAsync(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult result);
 
   void Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult& result);
+  void TellTimeoutHit(const Entry& entry, TimePoint now, Duration limit, CancelCause cause);
+  // Under a pin taken in `before`: tells the attempt that it is to stop.
+  void Tell(Entry& entry, CancelCause cause, Snapshot before);
   [[nodiscard]] AttemptEnd Judge(Entry& entry, const Attempt& attempt, TaskResult& result);
   static void TellEnd(EventDraft& ended, const Attempt& attempt, const TaskResult& result);
   // What the attempt's end is followed by; `told` is published with it, or before it.
-  void Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd end,
-              const TaskResult& result, PendingDraft& told);
+  void Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd end, TaskResult& result,
+              PendingDraft& told);
+  // Of a task that has met its deadline, in this attempt or after it.
+  [[nodiscard]] static TaskOutcome OverdueOutcome(const Entry& entry, const Attempt& attempt,
+                                                  const TaskResult& result);
   [[nodiscard]] bool TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay);
+  // A retryable failure is to be retried, as far as the task's predicate has a say.
+  [[nodiscard]] bool MayRetry(const Entry& entry, TimePoint now, const TaskError& error);
   [[nodiscard]] Duration RetryDelay(Entry& entry);
   void AnnounceDelay(Entry& entry, const Attempt& attempt, const Decision& decision, Duration delay,
                      const TaskResult& result, PendingDraft& told);

@@ -1,9 +1,7 @@
 // Attempts of coroutine bodies: see async_attempt.h for who has the frame when.
 
-#include <algorithm>
 #include <utility>
 
-#include "sched/timed_wait.h"
 #include "supervisor/actor.h"
 #include "supervisor/async_attempt.h"
 #include "supervisor/cpu_meter.h"
@@ -17,21 +15,17 @@ void Actor::EnsureRoom(uint32_t slot) { room_->Ensure(slot); }
 void Actor::BeginAsync(Entry& entry, Seat& seat, Snapshot seen) {
   AsyncAttempt& async = room_->At(entry.slot);
   Attempt& attempt = async.attempt;
+  attempt = NextAttempt(entry, clock_.Now());
+  if (attempt.start >= attempt.task_deadline) return FinishLate(entry, seat, seen);
   const uint64_t epoch = seen.epoch() + 1;
-  attempt = {};
-  attempt.number = entry.attempts.load(std::memory_order_relaxed) + 1;
-  attempt.start = clock_.Now();
-  const TimePoint ready(Duration(entry.started_at.load(std::memory_order_relaxed)));
-  attempt.queue_wait = std::max(attempt.start - ready, Duration::zero());
-  const Duration timeout = entry.rules->timeout.value_or(Duration::zero());
-  attempt.deadline =
-      timeout == Duration::zero() ? TimePoint::max() : SaturatingAdd(attempt.start, timeout);
+  async.last_error = entry.attempt.Take();
   async.watched = watchdog_.Enter(seat.number(), entry, epoch, attempt.start);
   async.Open(entry, clock_, timers_,
              {entry.Id(), entry.name(), attempt.number, attempt.deadline,
-              async.watched == nullptr ? nullptr : &async.watched->beat(), &async},
+              async.watched == nullptr ? nullptr : &async.watched->beat(), async.last_error.get(),
+              &publisher_, &async},
              seat);
-  AnnounceAsync(entry, async, epoch);
+  Announce(entry, attempt, async.running(), epoch);
   if (const auto begun = entry.state.TryBegin(); begun) {
     if (Snapshot{begun.seen}.due()) TimeOut(entry, epoch);
     LookBy(entry, async);
@@ -42,20 +36,6 @@ void Actor::BeginAsync(Entry& entry, Seat& seat, Snapshot seen) {
   attempt.end = attempt.start;
   attempt.last = entry.state.SettleUnbegun();
   EndAsync(entry, seat, async, Cancelled());
-}
-
-// As RunBody: published by TryBegin, and before kRunning.
-void Actor::AnnounceAsync(Entry& entry, AsyncAttempt& async, uint64_t epoch) {
-  const Attempt& attempt = async.attempt;
-  entry.attempt.store(&async.running(), std::memory_order_relaxed);
-  entry.started_at.store(attempt.start.time_since_epoch().count(), std::memory_order_relaxed);
-  entry.thread.store(ThisThread(), std::memory_order_relaxed);
-  entry.attempts.store(attempt.number, std::memory_order_release);
-  publisher_.Emit(EventKind::kTaskStarting, attempt.start, entry,
-                  [&](EventDraft& e) { e.WithAttempt(attempt.number); });
-  if (attempt.deadline != TimePoint::max()) {
-    timers_.Arm(entry, attempt.deadline, Entry::Tag(Entry::TimerUse::kTimeout, epoch));
-  }
 }
 
 void Actor::Resume(Entry& entry, Seat& seat, Snapshot taken) {
@@ -160,6 +140,7 @@ void Actor::TellRecovered(Entry& entry, uint64_t epoch, const Attempt& attempt) 
 void Actor::EndAsync(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult result) {
   if (async.watched != nullptr) std::exchange(async.watched, nullptr)->Leave();
   if (std::exchange(async.permit, false)) ReleasePermit();
+  entry.attempt.End();
   async.Close();
   const Attempt attempt = async.attempt;
   Conclude(entry, seat, attempt, result);

@@ -6,7 +6,9 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "supervisor/attempt_context.h"
 #include "supervisor/outcome_cell.h"
+#include "supervisor/overdue.h"
 #include "supervisor/status.h"
 #include "supervisor/text.h"
 
@@ -35,6 +37,10 @@ absl::Status ValidateOne(const TaskSpec& spec) {
   if (spec.heartbeat().has_value() && spec.heartbeat()->value_or(Duration(1)) <= Duration(0)) {
     return InvalidSpec(
         absl::StrCat("heartbeat: ", ToText(**spec.heartbeat()), "; above 0, or WithoutHeartbeat"));
+  }
+  if (spec.deadline().has_value() && spec.deadline()->value_or(Duration(1)) <= Duration(0)) {
+    return InvalidSpec(
+        absl::StrCat("deadline: ", ToText(**spec.deadline()), "; above 0, or WithoutDeadline"));
   }
   if (spec.restart().has_value() && spec.restart()->interval() < Duration(0)) {
     return InvalidSpec("interval: negative");
@@ -88,7 +94,7 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
   const auto is_named = [](const TaskSpec& spec) { return !spec.name().empty(); };
   const bool named = std::any_of(specs.begin(), specs.end(), is_named);
   const TimePoint now = config_.clock->Now();
-  ReserveAll(specs, ids, named);
+  ReserveAll(specs, ids, named, now);
   // The worker of one task is told before the reader of its events. The events of many would
   // fill the lane: their reader is to come at once.
   std::optional<LateWake> late;
@@ -123,14 +129,35 @@ absl::Status Admission::Enter(std::span<const TaskSpec> specs) {
   return ShuttingDown();
 }
 
-void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool named) {
+const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now) {
+  const bool plain = SpecAccess::IsPlainOnce(spec);
+  if (plain) {
+    // acquire: pairs with the release below.
+    const RuleSet* const known = once_rules_.load(std::memory_order_acquire);
+    if (known != nullptr) return known;
+  }
+  const TaskDefaults resolved = spec.Resolve(config_.task_defaults);
+  const bool async = SpecAccess::IsAsync(spec);
+  RetryRule* const retry = SpecAccess::RuleOf(spec);
+  if (resolved.deadline.has_value() || retry != nullptr) {
+    OwnRules& own = own_rules_.Make(resolved, async, now);
+    if (retry != nullptr) own.retry = std::move(*retry);
+    return &own;
+  }
+  const RuleSet* const rules = rules_.Find(resolved, async);
+  const bool in_book = rules->kept == RuleSet::Kept::kInBook;
+  if (plain && in_book) once_rules_.store(rules, std::memory_order_release);
+  return rules;
+}
+
+void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool named, TimePoint now) {
   size_t reserved = 0;
   try {
     for (TaskSpec& spec : specs) {
       Entry& entry = registry_.Reserve();
       ids[reserved++] = entry.Id();
       if (SpecAccess::IsAsync(spec)) actor_.EnsureRoom(entry.slot);
-      entry.rules = RulesOf(spec);
+      entry.rules = RulesFor(spec, now);
       // Without names there is nothing that could refuse: one pass over the memory.
       if (!named) {
         Furnish(entry, spec);
@@ -145,19 +172,6 @@ void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool named) {
   }
 }
 
-const RuleSet* Admission::RulesOf(const TaskSpec& spec) {
-  const bool plain = SpecAccess::IsPlainOnce(spec);
-  if (plain) {
-    // acquire: pairs with the release below.
-    const RuleSet* const known = once_rules_.load(std::memory_order_acquire);
-    if (known != nullptr) return known;
-  }
-  const RuleSet* const rules =
-      rules_.Find(spec.Resolve(config_.task_defaults), SpecAccess::IsAsync(spec));
-  if (plain && rules->shared) once_rules_.store(rules, std::memory_order_release);
-  return rules;
-}
-
 void Admission::TakeBack(std::span<TaskSpec> specs, const TaskId* ids) {
   for (size_t i = 0; i < specs.size(); ++i) {
     Entry& entry = registry_.At(ids[i].slot());
@@ -165,6 +179,10 @@ void Admission::TakeBack(std::span<TaskSpec> specs, const TaskId* ids) {
       if (entry.cell != nullptr) entry.cell->Detach();
       SpecAccess::GiveBack(specs[i], std::move(entry.body), std::move(entry.cell));
       entry.body = nullptr;
+    }
+    RetryRule* const retry = SpecAccess::RuleOf(specs[i]);
+    if (retry != nullptr && entry.rules != nullptr) {
+      *retry = std::move(OwnRules::Of(entry.rules)->retry);
     }
     registry_.DropName(entry);
     registry_.Withdraw(entry);
@@ -238,10 +256,11 @@ void Admission::Commit(std::span<const TaskId> ids, TimePoint now) {
     for (const TaskId id : range) {
       Entry& entry = registry_.At(id.slot());
       entry.SetReadyAt(now);
+      if (OwnRules* const own = OwnRules::Of(entry.rules); own != nullptr) own->Arm(id);
       // A remover was faster than we: it asked us to finish it.
       if (!entry.state.Commit().stopped()) continue;
-      registry_.Finish(entry, TaskOutcome(OutcomeKind::kCancelled), config_.clock->Now(),
-                       /*seat=*/nullptr);
+      registry_.Finish(entry, OutcomeOfStop(entry, CauseOf(entry.state.Load())),
+                       config_.clock->Now(), /*seat=*/nullptr);
     }
     // By now each may run, have ended, and be another task: only submitted, which is
     // harmless for a slot that is not queued any more.

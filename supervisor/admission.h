@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "supervisor/actor.h"
+#include "supervisor/own_rules.h"
 #include "supervisor/registry.h"
 #include "supervisor/rule_book.h"
 #include "taskvisor/task_spec.h"
@@ -21,6 +22,8 @@ class SpecAccess {
     spec.body_ = std::move(body);
     spec.cell_ = std::move(cell);
   }
+  // Null: none is stated.
+  static RetryRule* RuleOf(TaskSpec& spec) { return spec.retry_.get(); }
   static bool HasBody(const TaskSpec& spec) { return spec.body_ != nullptr; }
   static bool IsPlainOnce(const TaskSpec& spec) { return spec.IsPlainOnce(); }
   static CellRef TakeCell(TaskSpec& spec) { return std::move(spec.cell_); }
@@ -48,8 +51,13 @@ class SpecAccess {
 class Admission {
  public:
   Admission(const SupervisorConfig& config, Registry& registry, Actor& actor, Publisher& publisher,
-            const Pool& pool)
-      : config_(config), registry_(registry), actor_(actor), publisher_(publisher), pool_(pool) {}
+            const Pool& pool, TimerQueue& timers)
+      : config_(config),
+        registry_(registry),
+        actor_(actor),
+        publisher_(publisher),
+        pool_(pool),
+        own_rules_(actor, timers, config.max_tasks) {}
 
   // kResourceExhausted if there is no room now. Specs are taken from unless it is refused
   // for a reason other than a name.
@@ -64,8 +72,8 @@ class Admission {
  private:
   [[nodiscard]] absl::Status Enter(std::span<const TaskSpec> specs);
   // A slot for each, with all that needs memory.
-  void ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool named);
-  [[nodiscard]] const RuleSet* RulesOf(const TaskSpec& spec);
+  void ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool named, TimePoint now);
+  [[nodiscard]] const RuleSet* RulesFor(TaskSpec& spec, TimePoint now);
   void TakeBack(std::span<TaskSpec> specs, const TaskId* ids);
   void Request(std::span<const TaskSpec> specs, const TaskId* ids, TimePoint now);
   // False: a name is taken. The entries that did not get theirs have none.
@@ -83,6 +91,7 @@ class Admission {
   Publisher& publisher_;
   const Pool& pool_;
   RuleBook rules_;
+  OwnRulesStore own_rules_;
   Atomic<const RuleSet*> once_rules_{nullptr};  // of a plain one-shot, if they are in the book
   Atomic<uint64_t> next_ordinal_{1};
 };

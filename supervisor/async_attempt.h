@@ -49,7 +49,10 @@ class AsyncAttempt : private Timer {
   void Open(Entry& entry, Clock& clock, TimerQueue& timers, const AttemptContext::Facts& facts,
             Seat& seat);
   // kSettling, or before kRunning: the context is gone.
-  void Close() { running_.reset(); }
+  void Close() {
+    running_.reset();
+    last_error.reset();  // destroys an exception of the user's, maybe
+  }
 
   [[nodiscard]] RunningAttempt& running() { return *running_; }
   [[nodiscard]] const Entry& entry() const { return *entry_.load(std::memory_order_relaxed); }
@@ -92,6 +95,7 @@ class AsyncAttempt : private Timer {
   WatchSlot* watched = nullptr;  // only in kRunning
   bool permit = false;           // it has one; in kSuspended it keeps it
   bool keep_permit = false;      // the body wants to
+  KeptError last_error;          // of the attempt before; the context shows it
 
  private:
   static void OnFire(Timer& timer, uint64_t epoch);

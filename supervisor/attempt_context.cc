@@ -1,10 +1,14 @@
 #include "supervisor/attempt_context.h"
 
+#include <algorithm>
+#include <exception>
 #include <memory>
 #include <utility>
 
 #include "sched/timed_wait.h"
 #include "supervisor/async_attempt.h"
+#include "supervisor/publisher.h"
+#include "supervisor/text.h"
 
 namespace taskvisor {
 namespace internal {
@@ -47,6 +51,23 @@ std::string_view AttemptContext::name() {
 
 AsyncAttempt* AttemptOf(TaskContext& context) { return context.attempt_->facts().async; }
 
+void ReportThrown(const AttemptContext& attempt) {
+  const AttemptContext::Facts& facts = attempt.facts();
+  if (facts.publisher == nullptr) throw;  // out of what is noexcept
+  const auto report = [&](std::string_view what) {
+    facts.publisher->Emit(EventKind::kRuntimeFailure, attempt.clock().Now(), [&](EventDraft& e) {
+      e.WithId(facts.id).WithTask("on_cancel").WithReason(what);
+    });
+  };
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    report(WhatOf(error));
+  } catch (...) {
+    report("threw what is no exception");
+  }
+}
+
 }  // namespace internal
 
 void TaskContext::KeepPermit(bool keep) const {
@@ -60,6 +81,13 @@ std::string_view TaskContext::name() const { return attempt_->name(); }
 uint32_t TaskContext::attempt() const { return attempt_->facts().attempt; }
 TimePoint TaskContext::Now() const { return attempt_->clock().Now(); }
 TimePoint TaskContext::Deadline() const { return attempt_->facts().deadline; }
+const TaskError* TaskContext::LastError() const { return attempt_->facts().last_error; }
+
+Duration TaskContext::Remaining() const {
+  const TimePoint deadline = Deadline();
+  if (deadline == TimePoint::max()) return Duration::max();
+  return std::max(deadline - Now(), Duration::zero());
+}
 
 bool TaskContext::SleepFor(Duration duration) const {
   if (Cancelled()) return false;
@@ -69,6 +97,31 @@ bool TaskContext::SleepFor(Duration duration) const {
                                internal::SaturatingAdd(clock.Now(), duration),
                                [this] { return Cancelled(); });
 }
+
+bool TaskContext::WaitFor(const Signal& signal, absl::FunctionRef<bool()> condition,
+                          Duration limit) const {
+  if (Cancelled()) return false;
+  internal::EventCount& changed = *signal.changed_;
+  const std::stop_callback wake(StopToken(), [&changed] { changed.Notify(); });
+  Clock& clock = attempt_->clock();
+  bool met = false;
+  std::exception_ptr thrown;  // not through AwaitUntil, which is at the clock's watch
+  internal::AwaitUntil(clock, changed, internal::SaturatingAdd(clock.Now(), limit), [&] {
+    if (Cancelled()) return true;
+    try {
+      return met = condition();
+    } catch (...) {
+      thrown = std::current_exception();
+      return true;
+    }
+  });
+  if (thrown != nullptr) std::rethrow_exception(thrown);
+  return met;
+}
+
+Signal::Signal() : changed_(std::make_shared<internal::EventCount>()) {}
+
+void Signal::Notify() const { changed_->Notify(); }
 
 CancelScope TaskContext::Child() const {
   return CancelScope(std::make_shared<internal::CancelNode>(attempt_->Node()));
@@ -100,7 +153,8 @@ bool CancelScope::SleepFor(Duration duration) const {
 
 struct DetachedContext::State {
   explicit State(const Options& options)
-      : clock(options.clock != nullptr ? options.clock : RealClock()) {
+      : clock(options.clock != nullptr ? options.clock : RealClock()),
+        last_error(options.last_error) {
     name.Set(std::string_view(options.name).substr(0, kMaxNameLength));
     // The path of a real attempt, so that the same transitions apply.
     state.Reserve();
@@ -109,10 +163,16 @@ struct DetachedContext::State {
     static_cast<void>(state.TryBegin());
     attempt = std::make_unique<internal::AttemptContext>(
         state, *clock,
-        internal::AttemptContext::Facts{TaskId(), &name, options.attempt, TimePoint::max()});
+        internal::AttemptContext::Facts{
+            .id = TaskId(),
+            .name = &name,
+            .attempt = options.attempt,
+            .deadline = options.deadline,
+            .last_error = last_error.has_value() ? &*last_error : nullptr});
   }
 
   const std::shared_ptr<Clock> clock;
+  const std::optional<TaskError> last_error;
   internal::Name name;
   internal::ActorState state;
   std::unique_ptr<internal::AttemptContext> attempt;

@@ -15,6 +15,8 @@
 
 namespace taskvisor::internal {
 
+class Publisher;
+
 // The cause that a state word shows to a body.
 inline CancelCause CauseOf(Snapshot s) {
   if (s.stopped()) return static_cast<CancelCause>(s.cause());
@@ -39,7 +41,9 @@ class AttemptContext {
     uint32_t attempt;
     TimePoint deadline;
     Atomic<uint32_t>* beat = nullptr;  // null: no heartbeat
-    AsyncAttempt* async = nullptr;     // null: not a coroutine
+    const TaskError* last_error = nullptr;
+    Publisher* publisher = nullptr;  // null: there is no supervisor
+    AsyncAttempt* async = nullptr;   // null: not a coroutine
   };
 
   AttemptContext(ActorState& state, Clock& clock, Facts facts);

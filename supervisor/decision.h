@@ -9,7 +9,8 @@
 namespace taskvisor::internal {
 
 // How an attempt ended, as the decision sees it.
-enum class AttemptEnd : uint8_t { kSuccess, kRetryable, kFatal, kCancelled };
+// kOverdue: in whatever way, after the task's deadline.
+enum class AttemptEnd : uint8_t { kSuccess, kRetryable, kFatal, kCancelled, kOverdue };
 
 struct Decision {
   enum class Next : uint8_t {
@@ -22,16 +23,19 @@ struct Decision {
   Duration delay{};
   bool announced = true;   // kRepeat: a BackoffScheduled precedes the wait
   bool exhausted = false;  // kFinish: the retry budget is used up
+  bool overdue = false;    // kFinish: the task's deadline has passed
 };
 
 // What follows an attempt. Pure: no clock, no randomness, no thread.
 //
 //   failures  of the current streak, this one included
 //   elapsed   of the attempt, for the floor between repeats
-//   stopped   the task has been asked to stop
+//   stopped   somebody has asked the task to stop
 //
 // A retry that is due but stopped is still reported as kRetry, so that the caller can
-// announce it (statement 49); the caller then ends the task as Cancelled.
+// announce it (statement 49); the caller then ends the task as Cancelled. A deadline that
+// passes is no such request: what the attempt decided before it stands, and only a task that
+// would go on is ended by it.
 inline Decision Decide(const TaskDefaults& rules, AttemptEnd end, uint32_t failures,
                        Duration elapsed, bool stopped) {
   using Next = Decision::Next;
@@ -41,6 +45,8 @@ inline Decision Decide(const TaskDefaults& rules, AttemptEnd end, uint32_t failu
       return {.outcome = OutcomeKind::kCancelled};
     case AttemptEnd::kFatal:
       return {.outcome = OutcomeKind::kFatal};
+    case AttemptEnd::kOverdue:
+      return {.outcome = OutcomeKind::kFailed, .overdue = true};
     case AttemptEnd::kSuccess: {
       if (stopped) return {.outcome = OutcomeKind::kCancelled};
       if (restart.kind() != RestartPolicy::Kind::kAlways) return {};

@@ -7,6 +7,7 @@
 #include "sched/pool.h"
 #include "sched/timer.h"
 #include "supervisor/actor_state.h"
+#include "supervisor/attempt_link.h"
 #include "supervisor/name.h"
 #include "supervisor/rule_book.h"
 #include "taskvisor/task_spec.h"
@@ -14,7 +15,6 @@
 namespace taskvisor::internal {
 
 class Actor;
-struct RunningAttempt;
 
 // What an Entry holds beside its timer.
 struct EntryFields : Runnable {
@@ -22,10 +22,11 @@ struct EntryFields : Runnable {
   ActorState state;
   TaskBody body;
   Atomic<uint64_t> id{0};          // 0 while no task is registered
-  const RuleSet* rules = nullptr;  // of a RuleBook
+  const RuleSet* rules = nullptr;  // of a RuleBook, or its OwnRules
 
+  // The running attempt, or what the last one left behind.
+  alignas(kCacheLine) AttemptLink attempt;
   // Of the running attempt: written by its worker before TryBegin, read under a pin.
-  alignas(kCacheLine) Atomic<RunningAttempt*> attempt{nullptr};
   // Clock, ns. Before that, written by who makes it ready (or delays it): since when it is.
   Atomic<int64_t> started_at{0};
   Atomic<uint32_t> attempts{0};  // begun so far; also shown by List

@@ -78,8 +78,9 @@ std::string_view Label(TaskErrorKind kind) {
 }
 
 std::string_view Label(CancelCause cause) {
-  static constexpr std::string_view kLabels[] = {"none",     "removed",       "canceled", "timeout",
-                                                 "shutdown", "parent_failed", "replaced"};
+  static constexpr std::string_view kLabels[] = {"none",     "removed",  "canceled",
+                                                 "timeout",  "shutdown", "parent_failed",
+                                                 "replaced", "deadline"};
   return At(kLabels, cause);
 }
 

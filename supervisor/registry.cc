@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "sched/timed_wait.h"
+#include "supervisor/attempt_context.h"
 #include "supervisor/no_waiting.h"
 #include "supervisor/outcome_cell.h"
+#include "supervisor/own_rules.h"
 
 namespace taskvisor::internal {
 namespace {
@@ -40,7 +42,8 @@ StuckTask Describe(const Entry& entry, TimePoint now, std::string stack) {
           .stack = std::move(stack)};
 }
 
-EventDraft EndOf(const EventName& name, const TaskOutcome& outcome, WallTime at) {
+[[gnu::always_inline]] inline EventDraft EndOf(const EventName& name, const TaskOutcome& outcome,
+                                               WallTime at) {
   const OutcomeKind kind = outcome.kind();
   const bool by_rules = kind == OutcomeKind::kCompleted || kind == OutcomeKind::kFailed;
   EventDraft draft = name.Draft(by_rules ? EventKind::kActorExhausted : EventKind::kActorDead, at);
@@ -48,6 +51,8 @@ EventDraft EndOf(const EventName& name, const TaskOutcome& outcome, WallTime at)
       .WithAttempt(outcome.attempts())
       .WithExitCode(outcome.exit_code())
       .WithReason(outcome.reason());
+  if (outcome.cause() == CancelCause::kDeadline) [[unlikely]]
+    draft.WithCause(outcome.cause());
   return draft;
 }
 
@@ -69,6 +74,21 @@ TaskPhase PhaseOf(Snapshot s) {
     default:
       return TaskPhase::kQueued;
   }
+}
+
+[[gnu::noinline]] void LetGoOfRules(const RuleSet* rules) {
+  OwnRules* const own = OwnRules::Of(rules);
+  own != nullptr ? own->GiveBack() : RuleBook::LetGo(rules);
+}
+
+// What runs code of the user's when it is destroyed: a body, an exception, a predicate.
+void DestroyWhatIsTheUsers(Entry& entry) {
+  entry.body = nullptr;
+  OwnRules* const own = OwnRules::Of(entry.rules);
+  if (own == nullptr && entry.attempt.error() == nullptr) [[likely]]
+    return;
+  entry.attempt.Take().reset();
+  if (own != nullptr) own->DropRetryRule();
 }
 
 // Yields only while more threads than there are spare slots stand between leaving the gate
@@ -162,13 +182,15 @@ Registry::Found Registry::Lookup(std::string_view name) const {
 
 void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const Seat* seat,
                       const EventDraft* before) {
-  const bool abandoned = entry.state.Load().abandoned();
+  const Snapshot ending = entry.state.Load();
+  const bool abandoned = ending.abandoned();
+  if (ending.stopped() && !outcome.IsSuccess()) outcome.set_cause(CauseOf(ending));
   outcome.set_attempts(entry.attempts.load(std::memory_order_relaxed));
   if (entry.named) names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
   {
     const LateWake::Aside aside;
     const NoWaiting here(this);  // user code: its destructor must not wait for this task
-    entry.body = nullptr;
+    DestroyWhatIsTheUsers(entry);
   }
   const CellRef cell = std::move(entry.cell);  // outlives `late`: it may destroy what is a user's
   const LateWake late(publisher_.wakes());     // who waits for the outcome is told first
@@ -200,6 +222,7 @@ std::optional<StuckTask> Registry::Abandon(Entry& entry, Snapshot seen, TimePoin
     task.id = entry.Id();
   }
   outcome.set_attempts(entry.attempts.load(std::memory_order_acquire));
+  outcome.set_cause(CauseOf(entry.state.Load()));  // TryAbandon wants a stop, and the first stays
   if (!entry.state.TryAbandon(seen.epoch(), force)) return std::nullopt;
   const EventName name(entry);
   publisher_.EmitRun(EndOf(name, outcome, publisher_.WallAt(now)));
@@ -239,7 +262,10 @@ void Registry::Release(Entry& entry, const Seat* seat) {
   entry.failures = 0;
   entry.draws = 0;
   entry.attempts.store(0, std::memory_order_relaxed);
-  if (entry.rules != nullptr) RuleBook::LetGo(std::exchange(entry.rules, nullptr));
+  if (const RuleSet* const rules = std::exchange(entry.rules, nullptr); rules != nullptr) {
+    if (rules->kept != RuleSet::Kept::kInBook) [[unlikely]]
+      LetGoOfRules(rules);
+  }
   // Before the slot is free: see Lookup. The place of the name goes after it: who reads a
   // later name there must find that this task is gone. Who waits for the release must find
   // room, so the gate comes first; the slabs have slots to spare for that moment.

@@ -1,6 +1,7 @@
 #include "supervisor/rule_book.h"
 
 #include <bit>
+#include <cassert>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -47,11 +48,12 @@ RuleBook::~RuleBook() {
 }
 
 const RuleSet* RuleBook::Find(const TaskDefaults& rules, bool async) {
+  assert(!rules.deadline.has_value());
   // acquire here and below: pairs with the release of who put it there.
   const RuleSet* const last = last_.load(std::memory_order_acquire);
   if (last != nullptr && Same(*last, rules, async)) return last;
   const RuleSet* const found = Search(rules, async);
-  if (found->shared) last_.store(found, std::memory_order_release);
+  if (found->kept == RuleSet::Kept::kInBook) last_.store(found, std::memory_order_release);
   return found;
 }
 
@@ -71,7 +73,7 @@ const RuleSet* RuleBook::Search(const TaskDefaults& rules, bool async) {
     if (Same(*set, rules, async)) return set;
   }
   if (fresh == nullptr) fresh = std::make_unique<RuleSet>(RuleSet{rules, async});
-  fresh->shared = false;
+  fresh->kept = RuleSet::Kept::kOnHeap;
   return fresh.release();
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 
 #include "sched/atomic.h"
 #include "taskvisor/task_spec.h"
@@ -11,8 +12,13 @@ namespace taskvisor::internal {
 
 // What a task's decisions are made by. Never changed once it is in a RuleBook.
 struct RuleSet : TaskDefaults {
+  enum class Kept : uint8_t {
+    kInBook,  // for all
+    kOnHeap,  // the task's own: there was no place in the book
+    kByTask,  // an OwnRules
+  };
   bool async = false;  // the body is a coroutine
-  bool shared = true;
+  Kept kept = Kept::kInBook;
 };
 
 // RuleBook
@@ -22,7 +28,8 @@ struct RuleSet : TaskDefaults {
 //
 // A set that is in the book stays for the life of the book, so nothing is counted. When
 // the places that its hash leads to are taken by others (above some hundred different
-// sets), a task gets a copy of its own, from malloc.
+// sets), a task gets a copy of its own, from malloc. Nor is what one task alone has, a
+// deadline or a predicate, in here: see OwnRules.
 //
 // Progress: lock-free. Memory order: a set is visible to whom Find returns it.
 class RuleBook {
@@ -32,11 +39,12 @@ class RuleBook {
   RuleBook(const RuleBook&) = delete;
   RuleBook& operator=(const RuleBook&) = delete;
 
-  // The set that equals `rules`. To be given back with LetGo.
+  // The set that equals `rules`, which have no deadline. To be given back with LetGo.
   [[nodiscard]] const RuleSet* Find(const TaskDefaults& rules, bool async = false);
 
+  // REQUIRES: not kByTask.
   static void LetGo(const RuleSet* rules) {
-    if (!rules->shared) delete rules;
+    if (rules->kept != RuleSet::Kept::kInBook) delete rules;
   }
 
  private:

@@ -34,7 +34,7 @@ Runtime::Runtime(SupervisorConfig config, Hooks hooks)
       registry_(config_, pool_.seats(), publisher_, actor_),
       watchdog_(*config_.clock, publisher_, registry_, pool_.seats()),
       actor_(config_, pool_, timers_, publisher_, registry_, watchdog_),
-      admission_(config_, registry_, actor_, publisher_, pool_),
+      admission_(config_, registry_, actor_, publisher_, pool_, timers_),
       shutdown_(*this) {
   config_.subscribers.clear();
   pool_.SetIdler(registry_);

@@ -14,6 +14,9 @@ namespace {
 // is memory.
 constexpr std::chrono::milliseconds kPause{2};
 
+// For a TBB worker to find a loop that it can help with: it looks for one at once.
+constexpr std::chrono::microseconds kAside{100};
+
 }  // namespace
 
 SetAside::SetAside(TimerQueue& timers, const Registry& registry, Actor& actor, Pool& pool)
@@ -21,7 +24,8 @@ SetAside::SetAside(TimerQueue& timers, const Registry& registry, Actor& actor, P
       timers_(timers),
       registry_(registry),
       actor_(actor),
-      pool_(pool) {
+      pool_(pool),
+      resume_(pool) {
   pool_.SetKeeper(*this);
 }
 
@@ -36,6 +40,12 @@ void SetAside::LookLater() noexcept {
   const Duration pause = clock.RunsByItself() ? Duration(kPause) : Duration::zero();
   // Only one at a time: `due_` was clear, so the last one has fired.
   timers_.Arm(*this, SaturatingAdd(clock.Now(), pause), /*tag=*/0);
+}
+
+void SetAside::OnAside() noexcept {
+  const Clock& clock = timers_.clock();
+  const Duration aside = clock.RunsByItself() ? Duration(kAside) : Duration::zero();
+  timers_.Arm(resume_, SaturatingAdd(clock.Now(), aside), /*tag=*/0);
 }
 
 void SetAside::Look() {

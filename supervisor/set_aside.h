@@ -26,7 +26,8 @@ class TimerQueue;
 // element of the ready queue, and then does nothing. A stopper finishes an entry that is set
 // aside as any that is at rest: no shutdown waits for memory.
 //
-// Also for TBB's work items that there was no memory for.
+// Also for TBB's work items that there was no memory for, and for the one that has stepped aside
+// for a nested loop, on a timer of its own.
 //
 // Cost: nothing while there is memory. Otherwise a look at every slot, kPause apart.
 //
@@ -43,8 +44,18 @@ class SetAside final : public Keeper, private Timer {
   // All that runs on a supervisor's pool is an Entry.
   void OnRefused(Runnable& runnable) noexcept override { Put(static_cast<Entry&>(runnable)); }
   void OnShort() noexcept override { LookLater(); }
+  [[nodiscard]] bool Resumes() const noexcept override { return true; }
+  void OnAside() noexcept override;
 
  private:
+  // Of the work item that stepped aside: at most one at a time.
+  struct ResumeTimer final : Timer {
+    explicit ResumeTimer(Pool& its)
+        : Timer([](Timer& timer, uint64_t) { static_cast<ResumeTimer&>(timer).pool.Resume(); }),
+          pool(its) {}
+    Pool& pool;
+  };
+
   void LookLater() noexcept;
   void Look();
 
@@ -52,6 +63,7 @@ class SetAside final : public Keeper, private Timer {
   const Registry& registry_;
   Actor& actor_;
   Pool& pool_;
+  ResumeTimer resume_;
   Atomic<bool> due_{false};  // the timer is armed, or about to be
 };
 

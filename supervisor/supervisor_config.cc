@@ -49,6 +49,9 @@ absl::Status CheckDefaults(const TaskDefaults& defaults) {
   if (auto status = CheckPriority("task_defaults.priority", defaults.priority); !status.ok()) {
     return status;
   }
+  if (defaults.deadline.value_or(Duration(1)) <= Duration(0)) {
+    return InvalidConfig("task_defaults.deadline: must be above 0; none is no deadline");
+  }
   return NotNegative("task_defaults.restart.interval", defaults.restart.interval());
 }
 

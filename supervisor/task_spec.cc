@@ -24,7 +24,8 @@ TaskDefaults TaskSpec::Resolve(const TaskDefaults& defaults) const {
           .max_retries = max_retries().value_or(defaults.max_retries),
           .heartbeat = heartbeat().value_or(defaults.heartbeat),
           .priority = (stated_ & kPriority) != 0 ? priority_ : defaults.priority,
-          .cpu_time = (stated_ & kCpuTime) != 0 ? cpu_time_ : defaults.cpu_time};
+          .cpu_time = (stated_ & kCpuTime) != 0 ? cpu_time_ : defaults.cpu_time,
+          .deadline = (stated_ & kDeadline) != 0 ? *deadline() : defaults.deadline};
 }
 
 }  // namespace taskvisor

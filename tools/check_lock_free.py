@@ -70,6 +70,8 @@ ALLOWED = (
     ("supervisor/attempt_context.h", "once_flag", "a body asks for its own name"),
     ("supervisor/attempt_context.cc", "std::call_once(", "a body asks for its own name"),
     ("supervisor/attempt_context.cc", "AwaitUntil(", "SleepFor: a body asks to sleep"),
+    ("supervisor/attempt_context.cc", "WaitFor(const Signal&", "a body asks to wait"),
+    ("supervisor/include/taskvisor/task_context.h", "WaitFor(const Signal&", "a body asks to wait"),
     ("supervisor/registry.h", "AwaitGone(", "Cancel: for callers that ask to wait"),
     ("supervisor/registry.cc", "AwaitGone(", "Cancel: for callers that ask to wait"),
     ("supervisor/registry.cc", "AwaitUntil(", "Cancel: for callers that ask to wait"),

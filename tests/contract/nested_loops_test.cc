@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <stop_token>
 #include <thread>
+#include <vector>
 
 #include "tests/contract/served.h"
 #include "tests/support/tbb_test.h"
@@ -209,6 +210,41 @@ TEST_F(ContractNestedLoops, S075_ABodyThatCancelsItsOwnTbbContextHarmsNoOther) {
     ASSERT_TRUE(s.Outcome(next).IsSuccess());
     ASSERT_EQ(steps, 100u);
   }
+}
+
+// The queue is never empty: each of these runs again as soon as it has run.
+TEST_F(ContractNestedLoops, S075_ALoopGetsASecondWorkerThoughTasksAreAlwaysWaiting) {
+  Served s({.workers = 2});
+  std::atomic<uint64_t> pumped = 0;
+  std::vector<WatchedTask> pumps;
+  for (int i = 0; i < 64; ++i) {
+    pumps.push_back(s.Watch(TaskSpec::Once([&] {
+                              ++pumped;
+                              for (int n = 0; n < 100; ++n)
+                                std::this_thread::yield();  // few events
+                            }).WithRestart(RestartPolicy::AlwaysImmediately())));
+  }
+  ASSERT_TRUE(Eventually([&] { return pumped > 1000; }));
+  for (int round = 0; round < 2; ++round) {
+    std::atomic<bool> helped = false;
+    uint64_t before = 0;
+    uint64_t after = 0;
+    const auto task = s.Watch(TaskSpec::Once([&] {
+      const std::thread::id self = std::this_thread::get_id();
+      before = pumped;
+      RunSteps(kSteps, [&](size_t) {
+        if (std::this_thread::get_id() != self) helped = true;
+        for (int i = 0; i < 1000 && !helped; ++i) std::this_thread::yield();
+      });
+      after = pumped;
+    }));
+    const bool in_time = Eventually([&] { return helped.load(); });
+    EXPECT_TRUE(in_time) << "the body had to do its loop alone; " << pumped << " others ran";
+    static_cast<void>(*s.handle.Remove(task.id));  // or it would go on alone for long
+    s.Outcome(task);
+    EXPECT_GT(after, before) << "there was somebody else to run meanwhile";
+  }
+  for (const WatchedTask& pump : pumps) EXPECT_TRUE(*s.handle.Remove(pump.id));
 }
 
 TEST_F(ContractNestedLoops, S077_AnExceptionOutOfANestedLoopIsContained) {

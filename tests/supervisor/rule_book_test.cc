@@ -59,7 +59,7 @@ TEST(RuleBook, WhenItIsFullRulesAreTheTasksOwn) {
   for (int i = 1; i <= 2000; ++i) {
     const RuleSet* const set = book.Find(Every(milliseconds(i)));
     EXPECT_EQ(set->restart.interval(), milliseconds(i));
-    own += set->shared ? 0 : 1;
+    own += set->kept == RuleSet::Kept::kInBook ? 0 : 1;
     RuleBook::LetGo(set);  // a leak checker would tell
   }
   EXPECT_GT(own, 1000u);

@@ -16,9 +16,11 @@ enum class CancelCause : uint8_t {
   kShutdown,      // the supervisor is shutting down
   kParentFailed,  // the task this one belongs to has failed
   kReplaced,      // another submission took its slot
+  kDeadline,      // the task's deadline: there will be no more attempts
 };
 
-// "none", "removed", "canceled", "timeout", "shutdown", "parent_failed", "replaced".
+// "none", "removed", "canceled", "timeout", "shutdown", "parent_failed", "replaced",
+// "deadline".
 [[nodiscard]] std::string_view Label(CancelCause cause);
 
 }  // namespace taskvisor

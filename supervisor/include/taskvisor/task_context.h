@@ -2,16 +2,22 @@
 #define TASKVISOR_TASK_CONTEXT_H_
 
 #include <atomic>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "taskvisor/cancel_cause.h"
 #include "taskvisor/clock.h"
+#include "taskvisor/signal.h"
 #include "taskvisor/task_id.h"
+#include "taskvisor/task_result.h"
 
 namespace taskvisor {
 
@@ -22,6 +28,8 @@ class AsyncAttempt;
 class AttemptContext;
 class CancelNode;
 [[nodiscard]] AsyncAttempt* AttemptOf(TaskContext& context);
+// The exception that is being handled came out of a callback on this attempt's cancellation.
+void ReportThrown(const AttemptContext& attempt);
 }  // namespace internal
 
 // CancelScope
@@ -60,6 +68,9 @@ class CancelScope {
   std::shared_ptr<internal::CancelNode> node_;
 };
 
+template <std::invocable F>
+class CancelCallback;
+
 // TaskContext
 //
 // What a body sees of its attempt. Lives exactly as long as the attempt; a body must
@@ -88,9 +99,15 @@ class TaskContext {
   [[nodiscard]] std::string_view name() const;
   // From 1; counts over all attempts of the task.
   [[nodiscard]] uint32_t attempt() const;
-  // The supervisor's clock. When this attempt's timeout is up; TimePoint::max(): never.
+  // What went wrong in the attempt before this one; null: it succeeded, or there was none.
+  // Valid during the attempt.
+  [[nodiscard]] const TaskError* LastError() const;
+  // The supervisor's clock. When the attempt's timeout or the task's deadline is up, whichever
+  // comes first; TimePoint::max(): never.
   [[nodiscard]] TimePoint Now() const;
   [[nodiscard]] TimePoint Deadline() const;
+  // From now to Deadline(): 0 once it has passed, Duration::max() if there is none.
+  [[nodiscard]] Duration Remaining() const;
 
   // A sign of life, for a task with a heartbeat (TaskSpec::WithHeartbeat); nothing for any
   // other. Wait-free: a load, and a store once the watchdog has taken the last one.
@@ -109,8 +126,39 @@ class TaskContext {
   // Waits until cancelled, at most `limit`; true if cancelled.
   [[nodiscard]] bool WaitCancelled(Duration limit) const { return !SleepFor(limit); }
 
-  // For a coroutine body (taskvisor/async.h), which must not use the two above: they keep its
-  // worker. Whether it keeps its permit of max_concurrent while it is suspended, from now on.
+  // Waits until condition() is true, at most `limit` on the supervisor's clock; returns what
+  // condition() said last. Woken by signal.Notify() and by the cancellation: it does not poll.
+  // Once cancelled it returns false, without asking (again). Keeps the worker, as SleepFor.
+  //
+  // condition() is called on this thread, any number of times, with no lock held; if it
+  // throws, so does WaitFor.
+  //
+  // Example:
+  //   context.WaitFor(filled, [&] { return !queue.empty(); }, 1s);  // elsewhere: filled.Notify()
+  [[nodiscard]] bool WaitFor(const Signal& signal, absl::FunctionRef<bool()> condition,
+                             Duration limit = Duration::max()) const;
+
+  // Runs callback() once when this attempt is cancelled, on the thread that cancels (a caller,
+  // the timer thread, the shutdown), or at once on this one if it was cancelled before; for as
+  // long as the returned object lives. It must not block: the attempt cannot end, nor the
+  // canceller go on, before it has returned. A call in it that waits for the supervisor
+  // answers kFailedPrecondition.
+  //
+  // Destroying the object waits for a callback that is running, unless it is destroyed by that
+  // callback: after it, what the callback uses may go. An exception out of the callback is
+  // contained: a RuntimeFailure event (task: "on_cancel") says what was thrown. (Under a
+  // DetachedContext it ends the process.)
+  //
+  // Example:
+  //   const auto unblock = context.OnCancel([&] { connection.Shutdown(); });
+  template <std::invocable F>
+  [[nodiscard]] CancelCallback<F> OnCancel(F callback) const {
+    return CancelCallback<F>(*this, std::move(callback));
+  }
+
+  // For a coroutine body (taskvisor/async.h); in one, SleepFor, WaitCancelled and WaitFor do what
+  // they say, but keep its worker meanwhile, which co_await does not.
+  // Whether it keeps its permit of max_concurrent while it is suspended, from now on.
   void KeepPermit(bool keep = true) const;
   // co_await context.RunUntilCancelled(x): an optional of what x gives, nothing once cancelled.
   template <class A>
@@ -126,6 +174,8 @@ class TaskContext {
  private:
   friend class internal::AttemptContext;
   friend internal::AsyncAttempt* internal::AttemptOf(TaskContext& context);
+  template <std::invocable F>
+  friend class CancelCallback;
   TaskContext(internal::AttemptContext& attempt, const std::atomic<uint64_t>* word, uint64_t mask,
               std::atomic<uint32_t>* beat)
       : word_(word), mask_(mask), attempt_(&attempt), beat_(beat) {}
@@ -134,6 +184,35 @@ class TaskContext {
   const uint64_t mask_;
   internal::AttemptContext* const attempt_;
   std::atomic<uint32_t>* beat_;  // null: no heartbeat
+};
+
+// CancelCallback
+//
+// A registration made by TaskContext::OnCancel. Lives in the body: not copied, not moved.
+template <std::invocable F>
+class [[nodiscard]] CancelCallback {
+ public:
+  CancelCallback(const CancelCallback&) = delete;
+  CancelCallback& operator=(const CancelCallback&) = delete;
+
+ private:
+  friend class TaskContext;
+  struct Contained {
+    void operator()() noexcept {
+      try {
+        callback();
+      } catch (...) {
+        internal::ReportThrown(*attempt);
+      }
+    }
+    internal::AttemptContext* attempt;
+    F callback;
+  };
+
+  CancelCallback(const TaskContext& context, F callback)
+      : registration_(context.StopToken(), Contained{context.attempt_, std::move(callback)}) {}
+
+  std::stop_callback<Contained> registration_;
 };
 
 // DetachedContext
@@ -151,6 +230,8 @@ class DetachedContext {
     uint32_t attempt = 1;
     CancelCause cancelled = CancelCause::kNone;  // anything else: cancelled from the start
     std::shared_ptr<Clock> clock = nullptr;      // default: RealClock()
+    TimePoint deadline = TimePoint::max();       // what Deadline() says; nothing cancels then
+    std::optional<TaskError> last_error = std::nullopt;
   };
 
   DetachedContext();

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "taskvisor/cancel_cause.h"
 #include "taskvisor/clock.h"
 #include "taskvisor/task_id.h"
 
@@ -96,6 +97,7 @@ class TaskOutcome {
   }
   TaskOutcome(const TaskOutcome& other)
       : kind_(other.kind_),
+        cause_(other.cause_),
         rejection_(other.rejection_),
         attempts_(other.attempts_),
         more_(other.more_ == nullptr ? nullptr : std::make_unique<Details>(*other.more_)) {}
@@ -119,6 +121,9 @@ class TaskOutcome {
   [[nodiscard]] std::exception_ptr source() const {
     return more_ != nullptr ? more_->source : nullptr;
   }
+  // What had asked it to stop, if it did not complete; kNone: nothing had. kDeadline: its
+  // deadline has passed (Failed; Stuck if the body would not stop).
+  [[nodiscard]] CancelCause cause() const { return cause_; }
   // Rejected only.
   [[nodiscard]] std::optional<RejectionKind> rejection() const {
     return kind_ == OutcomeKind::kRejected ? std::optional(rejection_) : std::nullopt;
@@ -152,6 +157,7 @@ class TaskOutcome {
     if (source != nullptr) More().source = std::move(source);
     return *this;
   }
+  TaskOutcome& set_cause(CancelCause cause) { return cause_ = cause, *this; }
   TaskOutcome& set_rejection(RejectionKind kind) { return rejection_ = kind, *this; }
   TaskOutcome& set_stuck(Stuck stuck) { return More().stuck = std::move(stuck), *this; }
 
@@ -177,12 +183,14 @@ class TaskOutcome {
   }
   void Swap(TaskOutcome& other) noexcept {
     std::swap(kind_, other.kind_);
+    std::swap(cause_, other.cause_);
     std::swap(rejection_, other.rejection_);
     std::swap(attempts_, other.attempts_);
     more_.swap(other.more_);
   }
 
   OutcomeKind kind_ = OutcomeKind::kCompleted;
+  CancelCause cause_ = CancelCause::kNone;
   RejectionKind rejection_ = RejectionKind::kAlreadyExists;  // if kind_ is kRejected
   uint32_t attempts_ = 0;
   std::unique_ptr<Details> more_;

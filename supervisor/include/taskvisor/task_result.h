@@ -43,6 +43,10 @@ struct TaskError {
   }
 };
 
+namespace internal {
+class ResultAccess;
+}  // namespace internal
+
 // TaskResult
 //
 // What a body returns: Ok(), or an error made by Fail, Fatal, TimedOut or Cancelled.
@@ -71,6 +75,7 @@ class [[nodiscard]] TaskResult {
   TaskResult WithSource(std::exception_ptr source) &&;
 
  private:
+  friend class internal::ResultAccess;
   std::unique_ptr<TaskError> error_;
 };
 

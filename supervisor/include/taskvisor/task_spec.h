@@ -3,6 +3,8 @@
 
 #include <concepts>
 #include <cstdint>
+#include <exception>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +18,7 @@
 #include "taskvisor/priority.h"
 #include "taskvisor/restart_policy.h"
 #include "taskvisor/task_context.h"
+#include "taskvisor/task_defaults.h"
 #include "taskvisor/task_outcome.h"
 #include "taskvisor/task_result.h"
 #include "taskvisor/waiter.h"
@@ -28,6 +31,8 @@ class TypedSpec;
 
 namespace internal {
 class SpecAccess;
+// Retryable or not: TaskSpec::WithRetryIf.
+using RetryRule = absl::AnyInvocable<bool(const TaskError&)>;
 
 template <class T>
 struct SpecOf {
@@ -46,18 +51,6 @@ inline constexpr size_t kMaxNameLength = 255;
 template <TaskCallable F>
 using SpecFor = typename internal::SpecOf<internal::BodyValue<F>>::type;
 
-// What a setting is when the spec does not state it; part of SupervisorConfig.
-struct TaskDefaults {
-  RestartPolicy restart = RestartPolicy::OnFailure();
-  BackoffPolicy backoff = {};
-  std::optional<Duration> timeout =
-      std::nullopt;  // per attempt; none or 0: no timeout; not negative
-  std::optional<uint32_t> max_retries = std::nullopt;  // >= 1; none: unlimited
-  std::optional<Duration> heartbeat = std::nullopt;    // above 0; none: not watched
-  Priority priority = Priority::kNormal;
-  bool cpu_time = false;  // measured: see TaskSpec::WithCpuTime
-};
-
 // TaskSpec
 //
 // One task under its rules: a name, a body, and settings that are either stated here
@@ -68,6 +61,7 @@ struct TaskDefaults {
 //   max_retries    0
 //   timeout        negative
 //   heartbeat      0 or negative
+//   deadline       0 or negative
 //   interval       negative
 //   priority       none of the three
 //
@@ -113,7 +107,7 @@ class TaskSpec {
     spec.timeout_ = timeout.value_or(Duration());
     const int no_timeout = timeout.has_value() ? 0 : kNoTimeout;
     spec.Mark(kBackoff | kTimeout | no_timeout | kMaxRetries | kUnlimitedRetries | kHeartbeat |
-                  kNoHeartbeat | kPriority | kCpuTime,
+                  kNoHeartbeat | kPriority | kCpuTime | kDeadline | kNoDeadline,
               0);
     return spec;
   }
@@ -204,6 +198,53 @@ class TaskSpec {
     return State(kCpuTime, 0);
   }
 
+  // The task ends so long after its admission at the latest, whatever it is at by then: waiting
+  // for a worker, a permit or its next attempt, it ends at once; a body that runs is asked to
+  // stop (CancelCause::kDeadline), has the supervisor's grace, and a success that comes late
+  // does not count. The outcome is Failed, its cause() kDeadline. No attempt begins after the
+  // deadline; an attempt's own timeout counts if it is up earlier. Holds for a task that
+  // repeats too. What then ends at rest is destroyed on the timer thread: the destructor of the
+  // body must not block.
+  TaskSpec WithDeadline(Duration deadline) && {
+    deadline_ = deadline;
+    return State(kDeadline, kNoDeadline);
+  }
+  TaskSpec WithoutDeadline() && {
+    deadline_ = {};
+    return State(kDeadline | kNoDeadline, 0);
+  }
+
+  // Which failures are retried: `predicate` is asked once about each attempt that failed in a
+  // retryable way (Fail, an exception, a timeout), while the task could be tried again: true,
+  // and the restart policy goes on as usual; false, and the failure is fatal: the outcome is
+  // Fatal, with the failure's reason. Not asked about what is fatal, cancelled, or past the
+  // task's deadline. The last of these calls holds; null: no predicate. Not inherited.
+  //
+  // Called by the worker, between two attempts, never twice at a time: it must not block. If it
+  // throws, nobody knows whether to go on: the failure is fatal, and a RuntimeFailure event
+  // (task: "retry_if") says what was thrown.
+  TaskSpec WithRetryIf(internal::RetryRule predicate) && {
+    retry_ = predicate == nullptr ? nullptr
+                                  : std::make_unique<internal::RetryRule>(std::move(predicate));
+    return std::move(*this);
+  }
+  // The same by the type of the exception behind a failure (thrown, or given to WithSource):
+  // retried only if it is one of these, or derived from one, by catch (const E&). A failure
+  // with no exception behind it is retried.
+  template <class... Exceptions>
+  TaskSpec WithRetryOn() && {
+    return std::move(*this).WithRetryIf([](const TaskError& error) {
+      return error.source == nullptr || IsAnyOf<Exceptions...>(error.source);
+    });
+  }
+  // The same: fatal only if it is one of these.
+  template <class... Exceptions>
+  TaskSpec WithFatalOn() && {
+    return std::move(*this).WithRetryIf([](const TaskError& error) {
+      return error.source == nullptr || !IsAnyOf<Exceptions...>(error.source);
+    });
+  }
+
   // A waiter for this task's outcome; call it before the spec is added. Refused because
   // of a name (its own, or another's of its batch): outcome Rejected. Never added, or
   // refused for another reason: the waiter answers kUnavailable.
@@ -229,6 +270,9 @@ class TaskSpec {
   [[nodiscard]] std::optional<Priority> priority() const { return If(kPriority, priority_); }
 
   [[nodiscard]] std::optional<bool> cpu_time() const { return If(kCpuTime, cpu_time_); }
+  [[nodiscard]] std::optional<std::optional<Duration>> deadline() const {
+    return If(kDeadline, (stated_ & kNoDeadline) != 0 ? std::nullopt : std::optional(deadline_));
+  }
 
   // The settings this spec has under `defaults`: stated ones win, also a stated "none".
   [[nodiscard]] TaskDefaults Resolve(const TaskDefaults& defaults) const;
@@ -248,6 +292,8 @@ class TaskSpec {
     kNoHeartbeat = 128,
     kPriority = 256,
     kCpuTime = 512,
+    kDeadline = 1024,
+    kNoDeadline = 2048,
   };
 
   TaskSpec(std::string&& name, TaskBody&& body, bool async)
@@ -266,12 +312,29 @@ class TaskSpec {
   }
   // Once, and nothing else stated: what tasks are that come by the million.
   [[nodiscard]] bool IsPlainOnce() const {
-    return stated_ == kRestart && !async_ && restart_.kind() == RestartPolicy::Kind::kNever;
+    return stated_ == kRestart && !async_ && restart_.kind() == RestartPolicy::Kind::kNever &&
+           retry_ == nullptr;
   }
   template <class T>
   [[nodiscard]] std::optional<T> If(Stated stated, const T& value) const {
     return (stated_ & stated) != 0 ? std::optional<T>(value) : std::nullopt;
   }
+  // Whether a catch (const E&) for one of these would catch it.
+  template <class... Exceptions>
+  static bool IsAnyOf(const std::exception_ptr& source) {
+    return (Catches<Exceptions>(source) || ...);
+  }
+  template <class E>
+  static bool Catches(const std::exception_ptr& source) {
+    try {
+      std::rethrow_exception(source);
+    } catch (const E&) {
+      return true;
+    } catch (...) {
+      return false;
+    }
+  }
+
   // No task came of it: its waiters must not wait for ever.
   void DropCell();
 
@@ -322,58 +385,14 @@ class TaskSpec {
   uint32_t max_retries_ = 0;
   Duration timeout_{};
   Duration heartbeat_{};
+  Duration deadline_{};
   RestartPolicy restart_ = RestartPolicy::OnFailure();
   BackoffPolicy backoff_;
-};
-
-// TypedSpec<T>
-//
-// A TaskSpec whose body returns a T: all that a TaskSpec is and takes, and its waiter is a
-// Waiter<T>. Where a TaskSpec is wanted it can be moved into one; its value is then for those
-// who watched it before.
-template <class T>
-class TypedSpec : public TaskSpec {
- public:
-  // A waiter for this task's outcome and value: see TaskSpec::Watch.
-  [[nodiscard]] Waiter<T> Watch() { return {TaskSpec::Watch(), place_}; }
-
-  // As TaskSpec's.
-  TypedSpec WithRestart(RestartPolicy restart) && {
-    return Keep(std::move(*this).TaskSpec::WithRestart(restart));
-  }
-  TypedSpec WithBackoff(const BackoffPolicy& backoff) && {
-    return Keep(std::move(*this).TaskSpec::WithBackoff(backoff));
-  }
-  TypedSpec WithTimeout(Duration timeout) && {
-    return Keep(std::move(*this).TaskSpec::WithTimeout(timeout));
-  }
-  TypedSpec WithoutTimeout() && { return Keep(std::move(*this).TaskSpec::WithoutTimeout()); }
-  TypedSpec WithMaxRetries(uint32_t n) && {
-    return Keep(std::move(*this).TaskSpec::WithMaxRetries(n));
-  }
-  TypedSpec WithUnlimitedRetries() && {
-    return Keep(std::move(*this).TaskSpec::WithUnlimitedRetries());
-  }
-  TypedSpec WithHeartbeat(Duration heartbeat) && {
-    return Keep(std::move(*this).TaskSpec::WithHeartbeat(heartbeat));
-  }
-  TypedSpec WithoutHeartbeat() && { return Keep(std::move(*this).TaskSpec::WithoutHeartbeat()); }
-  TypedSpec WithPriority(Priority priority) && {
-    return Keep(std::move(*this).TaskSpec::WithPriority(priority));
-  }
-  TypedSpec WithCpuTime() && { return Keep(std::move(*this).TaskSpec::WithCpuTime()); }
-  TypedSpec WithoutCpuTime() && { return Keep(std::move(*this).TaskSpec::WithoutCpuTime()); }
-
- private:
-  friend class TaskSpec;
-  TypedSpec(TaskSpec spec, std::shared_ptr<internal::ValuePlace<T>> place)
-      : TaskSpec(std::move(spec)), place_(std::move(place)) {}
-
-  TypedSpec Keep(TaskSpec spec) { return {std::move(spec), std::move(place_)}; }
-
-  std::shared_ptr<internal::ValuePlace<T>> place_;
+  std::unique_ptr<internal::RetryRule> retry_;
 };
 
 }  // namespace taskvisor
+
+#include "taskvisor/typed_spec.h"  // what Once and the others return
 
 #endif  // TASKVISOR_TASK_SPEC_H_

@@ -1,0 +1,70 @@
+#ifndef TASKVISOR_SUPERVISOR_ATTEMPT_LINK_H_
+#define TASKVISOR_SUPERVISOR_ATTEMPT_LINK_H_
+
+#include <memory>
+
+#include "sched/atomic.h"
+#include "taskvisor/task_result.h"
+
+namespace taskvisor::internal {
+
+struct RunningAttempt;
+
+// An error on its way from one attempt to the next. Deleted out of line: most tasks have none,
+// and their code is to be short.
+struct DeleteError {
+  void operator()(const TaskError* error) const;
+};
+using KeptError = std::unique_ptr<TaskError, DeleteError>;
+
+// What a TaskResult carries, for the inside.
+class ResultAccess {
+ public:
+  [[nodiscard]] static KeptError TakeError(TaskResult& result) {
+    return KeptError(result.error_.release());
+  }
+  static void PutBack(TaskResult& result, KeptError error) { result.error_.reset(error.release()); }
+};
+
+// AttemptLink
+//
+// One word of an entry for two things that it never has at a time:
+//
+//           Begin                    End                     Keep
+//   none ──────────▶ the attempt ──────────▶ none ──────────────────▶ the last error
+//     ▲               that runs                ▲                            │
+//     └────────────────────────────────────────┴──────────── Take ──────────┘
+//
+// The attempt may be read by others under a pin, between Begin and End; TryBegin publishes it.
+// The error is owned by the link, which is the phase owner's, as everything else here.
+//
+// A task that never fails pays for it with the store of End.
+class AttemptLink {
+ public:
+  // An error that is kept passes to the caller.
+  // relaxed, here and below: published by the transitions of the task's word.
+  void Begin(RunningAttempt& attempt) { word_.store(&attempt, std::memory_order_relaxed); }
+  void End() { word_.store(nullptr, std::memory_order_relaxed); }
+  // REQUIRES: a pin, taken while the attempt ran.
+  [[nodiscard]] RunningAttempt& attempt() const {
+    return *static_cast<RunningAttempt*>(word_.load(std::memory_order_relaxed));
+  }
+
+  // REQUIRES: no attempt runs. Null is fine.
+  void Keep(KeptError error) { word_.store(error.release(), std::memory_order_relaxed); }
+  [[nodiscard]] const TaskError* error() const {
+    return static_cast<const TaskError*>(word_.load(std::memory_order_relaxed));
+  }
+  [[nodiscard]] KeptError Take() {
+    auto* const error = static_cast<TaskError*>(word_.load(std::memory_order_relaxed));
+    End();
+    return KeptError(error);
+  }
+
+ private:
+  Atomic<void*> word_{nullptr};
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SUPERVISOR_ATTEMPT_LINK_H_
