@@ -1,21 +1,17 @@
 #include "sched/pool.h"
 
-#include <oneapi/tbb/global_control.h>
-#include <oneapi/tbb/info.h>
-#include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
-#include <oneapi/tbb/task_scheduler_observer.h>
 #include <time.h>
 
 #include <algorithm>
 #include <deque>
 #include <exception>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "sched/cores.h"
+#include "sched/tbb_parts.h"
 
 namespace taskvisor::internal {
 namespace {
@@ -34,37 +30,6 @@ size_t WorkersFor(size_t asked, size_t most, const Placement& placement) {
   return std::min(asked == 0 ? UsableCores(placement) : asked, most);
 }
 
-// TBB makes as many workers as the smallest global_control allows: one control per pool
-// would let the smallest pool starve all others. So there is one for all pools, and it
-// leaves the rest of the process its usual share. (A smaller control of the host's own
-// still counts: then bodies share what it allows.)
-class WorkerBudget {
- public:
-  static void Add(size_t workers) { Instance().Change(static_cast<int64_t>(workers)); }
-  static void Remove(size_t workers) { Instance().Change(-static_cast<int64_t>(workers)); }
-
- private:
-  using Control = oneapi::tbb::global_control;
-
-  static WorkerBudget& Instance() {
-    static auto* const budget = new WorkerBudget();  // outlives every pool
-    return *budget;
-  }
-  void Change(int64_t by) {
-    std::lock_guard lock(mutex_);  // making and ending a pool: far from any hot path
-    workers_ += by;
-    control_.reset();
-    if (workers_ == 0) return;
-    control_ = std::make_unique<Control>(
-        Control::max_allowed_parallelism,
-        static_cast<size_t>(workers_ + oneapi::tbb::info::default_concurrency()));
-  }
-
-  std::mutex mutex_;
-  int64_t workers_ = 0;
-  std::unique_ptr<Control> control_;
-};
-
 class NoKeeper final : public Keeper {
  public:
   void OnRefused(Runnable&) noexcept override { std::terminate(); }
@@ -72,66 +37,10 @@ class NoKeeper final : public Keeper {
 };
 NoKeeper no_keeper;
 
-// TBB counts an item before it looks for memory for it, and keeps the count if there is none
-// (2021.8: task_group_base::prepare_task_handle): nobody could wait for the group any more.
-class Group final : public oneapi::tbb::task_group {
- public:
-  using task_group::task_group;
-  void Uncount() { m_wait_ctx.release(); }
-};
-
-// No slot is kept for an outside thread. The constraints are set here, because a constructor
-// that takes all of them is a preview of oneTBB's: see cores.cc.
-class Arena final : public oneapi::tbb::task_arena {
- public:
-  Arena(size_t workers, const Placement& placement)
-      : task_arena(static_cast<int>(workers), /*reserved_for_masters=*/0,
-                   PriorityOf(placement.priority)) {
-    my_numa_id = placement.numa_node.value_or(kAny);
-    my_core_type = placement.core_type.value_or(kAny);
-    my_max_threads_per_core = placement.max_threads_per_core.value_or(kAny);
-  }
-
- private:
-  static constexpr int kAny = automatic;  // value_or takes a reference: TBB's is not defined
-
-  static priority PriorityOf(Priority p) {
-    if (p == Priority::kNormal) return priority::normal;
-    return p == Priority::kHigh ? priority::high : priority::low;
-  }
-};
-
-// The pool whose arena this thread is in; 0: none.
-thread_local uint32_t t_pool = 0;
-
 uint32_t NextId() {
   static Atomic<uint32_t> last{0};
   return last.fetch_add(1, std::memory_order_relaxed) + 1;  // relaxed: only a number
 }
-
-class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
- public:
-  ArenaObserver(oneapi::tbb::task_arena& arena, uint32_t pool) : task_scheduler_observer(arena) {
-    pool_.store(pool, std::memory_order_release);  // pairs with the acquire in the calls
-    observe(true);
-  }
-  ~ArenaObserver() override {
-    observe(false);  // waits for calls in progress
-    static_cast<void>(calls_.load(std::memory_order_acquire));
-  }
-  void on_scheduler_entry(bool) override { Set(pool_.load(std::memory_order_acquire)); }
-  void on_scheduler_exit(bool) override { Set(0); }
-
- private:
-  void Set(uint32_t pool) {
-    t_pool = pool;
-    calls_.fetch_add(1, std::memory_order_release);  // pairs with the destructor's acquire
-  }
-
-  // Atomic for the edges that TBB, not instrumented, does not show.
-  Atomic<uint32_t> pool_{0};
-  Atomic<uint64_t> calls_{0};
-};
 
 }  // namespace
 
@@ -214,7 +123,7 @@ Pool::Pool(size_t workers, const Placement& placement)
 
 Pool::~Pool() = default;
 
-bool Pool::OnWorkerOf(uint32_t id) { return t_pool == id && id != 0; }
+bool Pool::OnWorkerOf(uint32_t id) { return ArenaObserver::Here() == id && id != 0; }
 
 void Pool::Submit(Runnable& runnable, Priority priority) {
   ready_.Push(&runnable, priority) ? Announce(1) : keeper_->OnRefused(runnable);

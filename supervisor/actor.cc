@@ -1,8 +1,6 @@
 #include "supervisor/actor.h"
 
 #include <algorithm>
-#include <charconv>
-#include <iterator>
 #include <memory>
 #include <new>
 #include <random>
@@ -354,52 +352,6 @@ void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd 
     if (TryWait(entry, seat, attempt.end, *delay)) return;
     ResultAccess::PutBack(result, entry.attempt.Take());
   }
-}
-
-bool Actor::TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay) {
-  const Priority priority = entry.rules->priority;  // queued, it may be another's
-  entry.SetReadyAt(SaturatingAdd(from, delay));
-  if (delay <= Duration::zero()) {
-    if (!entry.state.TryRequeue()) return false;
-    seat.RunAgain(entry, priority);
-    return true;
-  }
-  timers_.Arm(entry, SaturatingAdd(from, delay),
-              Entry::Tag(Entry::TimerUse::kDelay, entry.state.Load().epoch()));
-  const auto delayed = entry.state.TryDelay();
-  if (delayed && Snapshot{delayed.seen}.due()) seat.RunAgain(entry, priority);
-  return delayed.done;
-}
-
-Duration Actor::RetryDelay(Entry& entry) {
-  Name::Buffer name;
-  char text[32];
-  std::string_view task;
-  if (entry.named) {
-    const size_t size = entry.name()->CopyTo(name);
-    task = {name.data(), size};
-  } else {
-    const auto prefix = std::copy_n("task-", 5, text);
-    task = {text, std::to_chars(prefix, std::end(text), entry.ordinal).ptr};
-  }
-  const double sample = jitter_(task, entry.draws++);
-  return entry.rules->backoff.Delay(entry.failures - 1, sample);
-}
-
-void Actor::AnnounceDelay(Entry& entry, const Attempt& attempt, const Decision& decision,
-                          Duration delay, const TaskResult& result, PendingDraft& told) {
-  const EventDraft* const ended = told.Take();
-  if (!decision.announced) return publisher_.EmitRun(*ended);
-  const EventName name(entry);
-  EventDraft backoff = name.Draft(EventKind::kBackoffScheduled, publisher_.WallAt(attempt.end))
-                           .WithAttempt(attempt.number)
-                           .WithDelay(delay);
-  if (decision.next == Decision::Next::kRetry) {
-    backoff.WithBackoffSource(BackoffSource::kFailure).WithReason(result.error().reason);
-  } else {
-    backoff.WithBackoffSource(BackoffSource::kSuccess);
-  }
-  publisher_.EmitRun(*ended, backoff);
 }
 
 }  // namespace taskvisor::internal
