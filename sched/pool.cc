@@ -174,6 +174,8 @@ bool Pool::TryStart(uint32_t index) {
 // place and with it behind them.
 Runnable* Pool::Again(TbbSeat& seat, bool anywhere) {
   const uint32_t number = seat.number();
+  // Others of another class have a turn here too, wherever their credits are.
+  anywhere = anywhere || ready_.mixed();
   Runnable* const again = std::exchange(seat.again_, nullptr);
   const bool shelved = anywhere ? AnyShelved() : !shelves_[number].empty();
   if (!shelved && !(anywhere ? count_.MayClaim() : count_.Waiting(number))) return again;

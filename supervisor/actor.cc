@@ -268,12 +268,15 @@ void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResul
           .WithThread(entry.thread.load(std::memory_order_relaxed));
     });
   }
-  const AttemptEnd end = Judge(entry, attempt, result);
-  const EventName name(entry);
-  EventDraft ended = name.Draft(KindOf(end), publisher_.WallAt(attempt.end));
-  TellEnd(ended, attempt, result);
+  EventDraft ended =
+      EventName(entry)
+          .Draft(EventKind::kTaskFailed, publisher_.WallAt(attempt.end))  // until it is judged
+          .WithAttempt(attempt.number)
+          .WithDuration(attempt.end - attempt.start);
   PendingDraft told{&ended};
   try {
+    const AttemptEnd end = Judge(entry, attempt, result);
+    TellEnd(ended.As(KindOf(end)), attempt, result);
     Follow(entry, seat, attempt, end, result, told);
   } catch (...) {  // the caller's jitter source, or no memory: not the body's fault
     if (told.Take() != nullptr) publisher_.EmitRun(ended);
@@ -301,12 +304,11 @@ AttemptEnd Actor::Judge(Entry& entry, const Attempt& attempt, TaskResult& result
   if (result.ok()) return AttemptEnd::kSuccess;
   if (result.error().kind == TaskErrorKind::kCancelled) return AttemptEnd::kCancelled;
   const bool retryable = result.error().IsRetryable();
-  return retryable && MayRetry(entry, attempt.end, result.error()) ? AttemptEnd::kRetryable
-                                                                   : AttemptEnd::kFatal;
+  return retryable && MayRetry(entry, attempt, result.error()) ? AttemptEnd::kRetryable
+                                                               : AttemptEnd::kFatal;
 }
 
 void Actor::TellEnd(EventDraft& ended, const Attempt& attempt, const TaskResult& result) {
-  ended.WithAttempt(attempt.number).WithDuration(attempt.end - attempt.start);
   if (result.ok()) {
     ended.WithCause(CancelCause::kNone);
   } else if (result.error().kind == TaskErrorKind::kCancelled) {

@@ -119,7 +119,7 @@ class Actor {
                                                   const TaskResult& result);
   [[nodiscard]] bool TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay);
   // A retryable failure is to be retried, as far as the task's predicate has a say.
-  [[nodiscard]] bool MayRetry(const Entry& entry, TimePoint now, const TaskError& error);
+  [[nodiscard]] bool MayRetry(const Entry& entry, const Attempt& attempt, const TaskError& error);
   [[nodiscard]] Duration RetryDelay(Entry& entry);
   void AnnounceDelay(Entry& entry, const Attempt& attempt, const Decision& decision, Duration delay,
                      const TaskResult& result, PendingDraft& told);

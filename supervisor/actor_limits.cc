@@ -34,15 +34,19 @@ void Actor::TellTimeoutHit(const Entry& entry, TimePoint now, Duration limit, Ca
 }
 
 void Actor::Tell(Entry& entry, CancelCause cause, Snapshot before) {
-  const NoWaiting here(&registry_);  // what hangs on the scopes is a user's, and we hold a pin
+  const NoWaiting here(pool_.id());  // what hangs on the scopes is a user's, and we hold a pin
   entry.attempt.attempt().Tell(cause, before);
 }
 
-bool Actor::MayRetry(const Entry& entry, TimePoint now, const TaskError& error) {
+bool Actor::MayRetry(const Entry& entry, const Attempt& attempt, const TaskError& error) {
   OwnRules* const own = OwnRules::Of(entry.rules);
   if (own == nullptr || own->retry == nullptr) return true;
+  // Asked only if the answer counts: without it there is no other attempt either.
+  const bool spent = own->max_retries.has_value() && entry.failures >= *own->max_retries;
+  const bool once = own->restart.kind() == RestartPolicy::Kind::kNever;
+  if (spent || once || attempt.last.stopped()) return true;
   const auto report = [&](std::string_view what) {
-    publisher_.Emit(EventKind::kRuntimeFailure, now, [&](EventDraft& e) {
+    publisher_.Emit(EventKind::kRuntimeFailure, attempt.end, [&](EventDraft& e) {
       e.WithId(entry.Id()).WithTask("retry_if").WithReason(what);
     });
     return false;

@@ -68,6 +68,14 @@ void AnnounceAnonymous(Publisher& publisher, std::span<const TaskId> ids, TimePo
   for (const TaskId id : ids) publisher.EmitRun(requested(id), added(id));
 }
 
+// What is a user's goes with the spec: nothing of it is destroyed here.
+void GiveRuleBack(const Entry& entry, TaskSpec& spec) {
+  RetryRule* const retry = SpecAccess::RuleOf(spec);
+  if (retry != nullptr && entry.rules != nullptr) {
+    *retry = std::move(OwnRules::Of(entry.rules)->retry);
+  }
+}
+
 TaskOutcome Rejected(RejectionKind kind) {
   try {
     return TaskOutcome(OutcomeKind::kRejected, Label(kind)).set_rejection(kind);
@@ -156,6 +164,7 @@ void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool named, T
     for (TaskSpec& spec : specs) {
       Entry& entry = registry_.Reserve();
       ids[reserved++] = entry.Id();
+      if (OutcomeCell* const cell = SpecAccess::CellOf(spec)) cell->KeepClock(config_.clock);
       if (SpecAccess::IsAsync(spec)) actor_.EnsureRoom(entry.slot);
       entry.rules = RulesFor(spec, now);
       // Without names there is nothing that could refuse: one pass over the memory.
@@ -180,10 +189,7 @@ void Admission::TakeBack(std::span<TaskSpec> specs, const TaskId* ids) {
       SpecAccess::GiveBack(specs[i], std::move(entry.body), std::move(entry.cell));
       entry.body = nullptr;
     }
-    RetryRule* const retry = SpecAccess::RuleOf(specs[i]);
-    if (retry != nullptr && entry.rules != nullptr) {
-      *retry = std::move(OwnRules::Of(entry.rules)->retry);
-    }
+    GiveRuleBack(entry, specs[i]);
     registry_.DropName(entry);
     registry_.Withdraw(entry);
   }
@@ -226,6 +232,7 @@ absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids) {
     } else {
       publisher_.EmitOne(failed);
     }
+    GiveRuleBack(entry, specs[i]);
     registry_.Withdraw(entry);
     if (const CellRef cell = SpecAccess::TakeCell(specs[i]); cell != nullptr) {
       cell->Set(Rejected(kind), /*drained=*/true);
@@ -247,7 +254,7 @@ void Admission::Furnish(Entry& entry, TaskSpec& spec) {
   entry.SetPriority(entry.rules->priority);
   entry.body = SpecAccess::TakeBody(spec);
   entry.cell = SpecAccess::TakeCell(spec);
-  if (entry.cell != nullptr) entry.cell->Attach(entry.Id(), config_.clock, pool_);
+  if (entry.cell != nullptr) entry.cell->Attach(entry.Id(), pool_);
 }
 
 void Admission::Commit(std::span<const TaskId> ids, TimePoint now) {

@@ -26,6 +26,7 @@ class SpecAccess {
   static RetryRule* RuleOf(TaskSpec& spec) { return spec.retry_.get(); }
   static bool HasBody(const TaskSpec& spec) { return spec.body_ != nullptr; }
   static bool IsPlainOnce(const TaskSpec& spec) { return spec.IsPlainOnce(); }
+  static OutcomeCell* CellOf(const TaskSpec& spec) { return spec.cell_.get(); }
   static CellRef TakeCell(TaskSpec& spec) { return std::move(spec.cell_); }
   static bool IsAsync(const TaskSpec& spec) { return spec.async_; }
 };

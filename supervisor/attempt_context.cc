@@ -101,7 +101,8 @@ bool TaskContext::SleepFor(Duration duration) const {
 bool TaskContext::WaitFor(const Signal& signal, absl::FunctionRef<bool()> condition,
                           Duration limit) const {
   if (Cancelled()) return false;
-  internal::EventCount& changed = *signal.changed_;
+  const auto kept = signal.changed_;  // the condition may be the end of the signal
+  internal::EventCount& changed = *kept;
   const std::stop_callback wake(StopToken(), [&changed] { changed.Notify(); });
   Clock& clock = attempt_->clock();
   bool met = false;

@@ -79,6 +79,7 @@ class EventDraft {
  public:
   explicit EventDraft(EventKind kind) { record_.kind = kind; }
 
+  EventDraft& As(EventKind kind) { return record_.kind = kind, *this; }
   EventDraft& WithAt(WallTime at) { return record_.at = at.time_since_epoch().count(), *this; }
   EventDraft& WithId(TaskId id) {
     record_.id = id.value();

@@ -8,6 +8,7 @@
 #include "sched/atomic.h"
 #include "sched/event_count.h"
 #include "sched/pool.h"
+#include "supervisor/no_waiting.h"
 #include "supervisor/wake_list.h"
 #include "taskvisor/task_outcome.h"
 
@@ -59,11 +60,14 @@ class alignas(kCacheLine) OutcomeCell {
   }
   void Unwatch(WakeNode& node) { WakeList(watchers_).Remove(node); }
 
+  // Before Attach: what of that needs memory. The real clock is for ever: nothing to keep.
+  void KeepClock(const std::shared_ptr<Clock>& clock) {
+    if (clock_ != nullptr || clock == RealClock()) return;
+    clock_ = std::make_unique<std::shared_ptr<Clock>>(clock);
+  }
   // When the task is admitted, before any worker sees it: what the waits need. The pool is
   // only compared with the caller's, never used.
-  void Attach(TaskId id, const std::shared_ptr<Clock>& clock, const Pool& pool) {
-    // The real clock is for ever: nothing to keep.
-    if (clock != RealClock()) clock_ = std::make_unique<std::shared_ptr<Clock>>(clock);
+  void Attach(TaskId id, const Pool& pool) noexcept {
     pool_ = pool.id();
     next_free.store(id.slot(), std::memory_order_relaxed);
     id_.store(id.value(), std::memory_order_release);  // pairs with the acquire in id()
@@ -74,7 +78,10 @@ class alignas(kCacheLine) OutcomeCell {
     const uint64_t value = id_.load(std::memory_order_acquire);
     return value == 0 ? TaskId() : TaskId(value, next_free.load(std::memory_order_relaxed));
   }
-  [[nodiscard]] bool OnItsWorker() const { return id().valid() && Pool::OnWorkerOf(pool_); }
+  // The calling thread is a worker of the task's supervisor, or one that its tasks wait for.
+  [[nodiscard]] bool MustNotWait() const {
+    return id().valid() && (Pool::OnWorkerOf(pool_) || NoWaiting::For(pool_));
+  }
   [[nodiscard]] std::shared_ptr<Clock> clock() const {
     return id().valid() && clock_ != nullptr ? *clock_ : RealClock();
   }

@@ -19,9 +19,11 @@ TaskError DeadlineError(Duration deadline, const TaskError* last) {
 TaskOutcome OutcomeOfDeadline(const Entry& entry) {
   try {
     const TaskError error = DeadlineError(*entry.rules->deadline, entry.attempt.error());
-    return TaskOutcome(OutcomeKind::kFailed, error.reason).set_source(error.source);
+    return TaskOutcome(OutcomeKind::kFailed, error.reason)
+        .set_source(error.source)
+        .set_cause(CancelCause::kDeadline);
   } catch (const std::bad_alloc&) {
-    return TaskOutcome(OutcomeKind::kFailed);
+    return TaskOutcome(OutcomeKind::kFailed).set_cause(CancelCause::kDeadline);
   }
 }
 

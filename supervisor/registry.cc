@@ -102,13 +102,15 @@ uint32_t AllocateIn(Slab<T>& slab) {
 
 }  // namespace
 
-Registry::Registry(const SupervisorConfig& config, size_t seats, Publisher& publisher, Actor& actor)
+Registry::Registry(const SupervisorConfig& config, const Pool& pool, Publisher& publisher,
+                   Actor& actor)
     : publisher_(publisher),
       actor_(actor),
-      ended_(std::make_unique<Ended[]>(seats)),
-      gate_(config.max_tasks, seats),
-      slab_(SlotsFor(config.max_tasks, seats)),
-      name_slab_(SlotsFor(config.max_tasks, seats)),
+      pool_(pool.id()),
+      ended_(std::make_unique<Ended[]>(pool.seats())),
+      gate_(config.max_tasks, pool.seats()),
+      slab_(SlotsFor(config.max_tasks, pool.seats())),
+      name_slab_(SlotsFor(config.max_tasks, pool.seats())),
       names_(config.max_tasks, &LinkOf, &name_slab_) {}
 
 Entry& Registry::Reserve() {
@@ -184,12 +186,17 @@ void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const 
                       const EventDraft* before) {
   const Snapshot ending = entry.state.Load();
   const bool abandoned = ending.abandoned();
-  if (ending.stopped() && !outcome.IsSuccess()) outcome.set_cause(CauseOf(ending));
+  // A deadline is the cause of what it ended, which says so itself; one that has come since
+  // is not.
+  if (ending.stopped() && !outcome.IsSuccess() && outcome.cause() == CancelCause::kNone &&
+      CauseOf(ending) != CancelCause::kDeadline) {
+    outcome.set_cause(CauseOf(ending));
+  }
   outcome.set_attempts(entry.attempts.load(std::memory_order_relaxed));
   if (entry.named) names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
   {
     const LateWake::Aside aside;
-    const NoWaiting here(this);  // user code: its destructor must not wait for this task
+    const NoWaiting here(pool_);  // user code: its destructor must not wait for this task
     DestroyWhatIsTheUsers(entry);
   }
   const CellRef cell = std::move(entry.cell);  // outlives `late`: it may destroy what is a user's

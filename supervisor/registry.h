@@ -44,8 +44,8 @@ inline uint32_t SlotsFor(size_t max_tasks, size_t seats) {
 // for an event or a worker, except the two Await calls, which say so.
 class Registry : public Idler {
  public:
-  // seats: of the pool whose idler this is.
-  Registry(const SupervisorConfig& config, size_t seats, Publisher& publisher, Actor& actor);
+  // The pool is the one whose idler this is.
+  Registry(const SupervisorConfig& config, const Pool& pool, Publisher& publisher, Actor& actor);
 
   [[nodiscard]] Lifecycle& gate() { return gate_; }
 
@@ -141,6 +141,7 @@ class Registry : public Idler {
 
   Publisher& publisher_;
   Actor& actor_;
+  const uint32_t pool_;  // its id
   const std::unique_ptr<Ended[]> ended_;
   Lifecycle gate_;
   Slab<Entry> slab_;

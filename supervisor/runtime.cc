@@ -31,7 +31,7 @@ Runtime::Runtime(SupervisorConfig config, Hooks hooks)
                      return found.entry != nullptr && !found.seen.Is(Phase::kFinishing);
                    }),
       publisher_(subscribers_.bus(), *config_.clock),
-      registry_(config_, pool_.seats(), publisher_, actor_),
+      registry_(config_, pool_, publisher_, actor_),
       watchdog_(*config_.clock, publisher_, registry_, pool_.seats()),
       actor_(config_, pool_, timers_, publisher_, registry_, watchdog_),
       admission_(config_, registry_, actor_, publisher_, pool_, timers_),
@@ -184,7 +184,7 @@ absl::StatusOr<bool> Runtime::CancelFound(const Registry::Found& found,
   return TerminationTimeout(found.id, limit.value_or(config_.grace), /*stuck=*/false);
 }
 
-bool Runtime::MustNotWait() const { return pool_.OnWorker() || NoWaiting::For(&registry_); }
+bool Runtime::MustNotWait() const { return pool_.OnWorker() || NoWaiting::For(pool_.id()); }
 
 absl::Status Runtime::ShutDownAndWait() {
   if (MustNotWait() && !shutdown_.done()) return WouldDeadlock("Shutdown");

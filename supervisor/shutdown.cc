@@ -70,7 +70,7 @@ bool Shutdown::Request(ShutdownTrigger trigger, Duration grace, absl::Status fai
 
 void Shutdown::RunAndLetGo(std::shared_ptr<Runtime> runtime) {
   {
-    const NoWaiting here(&runtime->registry());
+    const NoWaiting here(runtime->pool().id());
     runtime->shutdown().RunPhases();
   }
   const std::shared_ptr<Progress> progress = runtime->shutdown().progress_;

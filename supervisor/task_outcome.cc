@@ -25,7 +25,7 @@ template <class There>
 absl::Status AwaitCell(OutcomeCell* cell, There there, std::optional<Duration> limit) {
   if (cell == nullptr) return internal::ShuttingDown();
   if (!there(*cell)) {
-    if (cell->OnItsWorker()) return internal::WouldDeadlock("a wait for an outcome");
+    if (cell->MustNotWait()) return internal::WouldDeadlock("a wait for an outcome");
     const auto condition = [&] { return there(*cell); };
     if (!limit.has_value()) {
       for (int look = 0; look < kLooksBeforeParking && !condition(); ++look) {

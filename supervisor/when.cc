@@ -52,7 +52,7 @@ absl::StatusOr<size_t> WhenAny(const SupervisorHandle& handle,
   size_t first = FirstReady(waiters);
   if (first == waiters.size()) {
     for (const TaskWaiter* waiter : waiters) {
-      if (internal::WaiterAccess::CellOf(*waiter)->OnItsWorker()) {
+      if (internal::WaiterAccess::CellOf(*waiter)->MustNotWait()) {
         return internal::WouldDeadlock("WhenAny");
       }
     }

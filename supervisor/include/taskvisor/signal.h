@@ -23,6 +23,8 @@ class EventCount;
 class Signal {
  public:
   Signal();
+  Signal(const Signal&) = default;  // a move is a copy: none is ever without its count
+  Signal& operator=(const Signal&) = default;
 
   void Notify() const;
 
