@@ -122,8 +122,9 @@ class Mix {
     const auto probe = NewProbe();
     TaskSpec spec = work.Draw(probe, /*named=*/40);
     const bool wait = work.random().Percent(60);
-    Record(book, probe, wait ? &SupervisorHandle::AddAndWatch : &SupervisorHandle::TryAddAndWatch,
-           std::move(spec));
+    AddCall add = &SupervisorHandle::TryAddAndWatch;
+    if (wait) add = &SupervisorHandle::AddAndWatch;
+    Record(book, probe, add, std::move(spec));
   }
 
   using AddCall = absl::StatusOr<WatchedTask> (SupervisorHandle::*)(TaskSpec) const;
