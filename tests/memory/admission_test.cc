@@ -29,8 +29,9 @@ using Call = std::function<absl::Status(const SupervisorHandle&, std::vector<Tas
 
 class Attempt {
  public:
-  Attempt(const Specs& specs, const Call& call) : specs_(specs), call_(call) {
-    auto created = Supervisor::Create({.workers = 2});
+  Attempt(const Specs& specs, const Call& call, std::shared_ptr<Clock> clock)
+      : specs_(specs), call_(call) {
+    auto created = Supervisor::Create({.workers = 2, .clock = std::move(clock)});
     EXPECT_TRUE(created.ok());
     supervisor_ = std::make_unique<Supervisor>(std::move(created).value());
     handle_ = std::make_unique<SupervisorHandle>(supervisor_->Serve());
@@ -87,12 +88,12 @@ class Attempt {
   std::unique_ptr<SupervisorHandle> handle_;
 };
 
-void FailEach(const Specs& specs, const Call& call) {
+void FailEach(const Specs& specs, const Call& call, const std::shared_ptr<Clock>& clock = nullptr) {
   uint64_t failures = 0;
   for (const From from : {From::kOnce, From::kOnwards}) {
     for (uint64_t n = 1; !::testing::Test::HasFailure(); ++n) {
       SCOPED_TRACE("allocation " + std::to_string(n) + (from == From::kOnce ? "" : " and later"));
-      if (!Attempt(specs, call).FailAt(n, from)) break;
+      if (!Attempt(specs, call, clock).FailAt(n, from)) break;
       ++failures;
     }
   }
@@ -134,6 +135,11 @@ absl::Status WatchFirst(const SupervisorHandle& handle, std::vector<TaskSpec> sp
 
 TEST(AdmissionMemory, AddAndWatch) {
   FailEach([](auto& ran) { return Batch(Once("watched", ran)); }, WatchFirst);
+}
+
+TEST(AdmissionMemory, AddAndWatchOnAClockOfTheUsers) {
+  FailEach([](auto& ran) { return Batch(Once("watched", ran)); }, WatchFirst,
+           std::make_shared<ManualClock>());
 }
 
 TEST(AdmissionMemory, AddAndWatchWithoutAPlaceForTheOutcome) {

@@ -269,5 +269,39 @@ TEST(OnCancel, AWaitInItForItsOwnTaskIsRefusedOnEveryThread) {
   }
 }
 
+TEST(OnCancel, AWaitInItForItsOwnOutcomeIsRefusedOnEveryThread) {
+  Served s({.grace = 1s});
+  for (const bool by_timer : {false, true}) {
+    Gate registered;
+    std::atomic<int> refused = 0;
+    TaskWaiter waiter;
+    TaskSpec spec = TaskSpec::Once([&](TaskContext& context) {
+                      const auto on_cancel = context.OnCancel([&] {
+                        const auto count = [&](const absl::Status& status) {
+                          refused += status.code() == absl::StatusCode::kFailedPrecondition;
+                        };
+                        count(waiter.Wait().status());
+                        count(waiter.WaitFor(1h).status());
+                        count(waiter.Drained());
+                      });
+                      registered.Open();
+                      EXPECT_TRUE(Eventually([&] { return refused == 3; }));
+                    }).WithDeadline(5s);
+    waiter = spec.Watch();
+    const auto id = s.handle.Add(std::move(spec));
+    ASSERT_TRUE(registered.Wait());
+    by_timer ? s.Advance(5s) : static_cast<void>(*s.handle.Remove(*id));
+    EXPECT_TRUE(waiter.Wait().ok());
+    EXPECT_EQ(refused, 3);
+  }
+}
+
+TEST(Signal, OneThatWasMovedFromIsStillOne) {
+  Signal first;
+  const Signal second = std::move(first);
+  first.Notify();  // NOLINT(bugprone-use-after-move)
+  second.Notify();
+}
+
 }  // namespace
 }  // namespace taskvisor::testing

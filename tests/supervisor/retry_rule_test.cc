@@ -57,6 +57,31 @@ TEST(RetryRule, IsNotAskedAboutWhatIsFatalOrCancelledOrASuccess) {
   EXPECT_EQ(asked, 0);
 }
 
+// Its answer could only turn what the task ends with into something else.
+TEST(RetryRule, IsNotAskedWhereThereIsNoOtherAttempt) {
+  Served s;
+  const auto no = [](const TaskError&) { return false; };
+  EXPECT_EQ(s.Outcome(s.Watch(TaskSpec::Once([] { return Fail("once"); }).WithRetryIf(no))).kind(),
+            OutcomeKind::kFailed);
+  std::atomic<int> asked = 0;
+  const auto first_only = [&](const TaskError&) { return ++asked == 1; };
+  const TaskOutcome spent = s.Outcome(s.Watch(TaskSpec::Restartable([] { return Fail("busy"); })
+                                                  .WithBackoff(kNoBackoff)
+                                                  .WithMaxRetries(1)
+                                                  .WithRetryIf(first_only)));
+  EXPECT_EQ(spent.kind(), OutcomeKind::kFailed);
+  EXPECT_EQ(spent.reason(), "max_retries_exceeded(1/1): busy");
+  Gate inside;
+  const auto removed = s.Watch(TaskSpec::Restartable([&](TaskContext& context) {
+                                 inside.Open();
+                                 static_cast<void>(context.WaitCancelled(Duration::max()));
+                                 throw std::runtime_error("interrupted");
+                               }).WithRetryOn<std::system_error>());
+  ASSERT_TRUE(inside.Wait());
+  EXPECT_TRUE(*s.handle.Remove(removed.id));
+  EXPECT_EQ(s.Outcome(removed).kind(), OutcomeKind::kCancelled);
+}
+
 TEST(RetryRule, ATimeoutIsAFailureToAskAbout) {
   Gate inside;
   Served s;
