@@ -57,11 +57,21 @@ void OutcomeAwaiter::await_suspend(std::coroutine_handle<> point) {
   SuspendAt(attempt, *this, point);
 }
 
-bool CompletionCore::Add(WakeNode& node) { return WakeList(waiters_).Add(node); }
-void CompletionCore::Remove(WakeNode& node) { WakeList(waiters_).Remove(node); }
-void CompletionCore::Finish() { WakeList(waiters_).WakeAll(); }
+namespace {
+
+// Public headers have std::atomic where the library has Atomic: the same, or (where threads are
+// stopped at each access) one derived from it that adds nothing but the stops.
+WakeList ListAt(std::atomic<uint64_t>& word) {
+  return WakeList(static_cast<Atomic<uint64_t>&>(word));
+}
+
+}  // namespace
+
+bool CompletionCore::Add(WakeNode& node) { return ListAt(waiters_).Add(node); }
+void CompletionCore::Remove(WakeNode& node) { ListAt(waiters_).Remove(node); }
+void CompletionCore::Finish() { ListAt(waiters_).WakeAll(); }
 bool CompletionCore::finished() const {
-  return WakeList(const_cast<std::atomic<uint64_t>&>(waiters_)).over();
+  return ListAt(const_cast<std::atomic<uint64_t>&>(waiters_)).over();
 }
 
 }  // namespace taskvisor::internal
