@@ -144,6 +144,11 @@ const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now) {
     const RuleSet* const known = once_rules_.load(std::memory_order_acquire);
     if (known != nullptr) return known;
   }
+  const bool watched = SpecAccess::IsWatchedOnce(spec);
+  if (watched) {
+    const RuleSet* const known = watched_rules_.load(std::memory_order_acquire);
+    if (known != nullptr && known->heartbeat == SpecAccess::HeartbeatOf(spec)) return known;
+  }
   const TaskDefaults resolved = spec.Resolve(config_.task_defaults);
   const bool async = SpecAccess::IsAsync(spec);
   RetryRule* const retry = SpecAccess::RuleOf(spec);
@@ -155,6 +160,7 @@ const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now) {
   const RuleSet* const rules = rules_.Find(resolved, async);
   const bool in_book = rules->kept == RuleSet::Kept::kInBook;
   if (plain && in_book) once_rules_.store(rules, std::memory_order_release);
+  if (watched && in_book) watched_rules_.store(rules, std::memory_order_release);
   return rules;
 }
 

@@ -25,7 +25,9 @@ class SpecAccess {
   // Null: none is stated.
   static RetryRule* RuleOf(TaskSpec& spec) { return spec.retry_.get(); }
   static bool HasBody(const TaskSpec& spec) { return spec.body_ != nullptr; }
-  static bool IsPlainOnce(const TaskSpec& spec) { return spec.IsPlainOnce(); }
+  static bool IsWatchedOnce(const TaskSpec& spec) { return spec.IsOnceWith(TaskSpec::kHeartbeat); }
+  static Duration HeartbeatOf(const TaskSpec& spec) { return spec.heartbeat_; }
+  static bool IsPlainOnce(const TaskSpec& spec) { return spec.IsOnceWith(0); }
   static OutcomeCell* CellOf(const TaskSpec& spec) { return spec.cell_.get(); }
   static CellRef TakeCell(TaskSpec& spec) { return std::move(spec.cell_); }
   static bool IsAsync(const TaskSpec& spec) { return spec.async_; }
@@ -93,7 +95,10 @@ class Admission {
   const Pool& pool_;
   RuleBook rules_;
   OwnRulesStore own_rules_;
-  Atomic<const RuleSet*> once_rules_{nullptr};  // of a plain one-shot, if they are in the book
+  // Of a plain one-shot, and of the last one that was plain but for its heartbeat, if they are in
+  // the book.
+  Atomic<const RuleSet*> once_rules_{nullptr};
+  Atomic<const RuleSet*> watched_rules_{nullptr};
   Atomic<uint64_t> next_ordinal_{1};
 };
 

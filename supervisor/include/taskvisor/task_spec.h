@@ -310,10 +310,10 @@ class TaskSpec {
     Mark(set, clear);
     return std::move(*this);
   }
-  // Once, and nothing else stated: what tasks are that come by the million.
-  [[nodiscard]] bool IsPlainOnce() const {
-    return stated_ == kRestart && !async_ && restart_.kind() == RestartPolicy::Kind::kNever &&
-           retry_ == nullptr;
+  // Once, and nothing stated but `others`: what tasks are that come by the million.
+  [[nodiscard]] bool IsOnceWith(int others) const {
+    return stated_ == (kRestart | others) && !async_ && retry_ == nullptr &&
+           restart_.kind() == RestartPolicy::Kind::kNever;
   }
   template <class T>
   [[nodiscard]] std::optional<T> If(Stated stated, const T& value) const {
