@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <type_traits>
 
 #include "sched/atomic.h"
+#include "sched/chunk_table.h"
 #include "sched/index_stack.h"
 
 namespace taskvisor::internal {
@@ -32,15 +32,7 @@ class Slab {
   static constexpr uint32_t kChunk = 256;
 
   explicit Slab(uint32_t capacity)
-      : capacity_(capacity),
-        chunk_count_((capacity + kChunk - 1) / kChunk),
-        chunks_(std::make_unique<Atomic<Chunk*>[]>(chunk_count_)) {}
-
-  ~Slab() {
-    for (uint32_t i = 0; i < chunk_count_; ++i) {
-      delete chunks_[i].load(std::memory_order_acquire);
-    }
-  }
+      : capacity_(capacity), chunks_((capacity + kChunk - 1) / kChunk) {}
 
   // Nothing once `capacity` slots are out. Throws, and has changed nothing, if there is no
   // memory for a new chunk.
@@ -49,7 +41,7 @@ class Slab {
     uint32_t fresh = used_.load(std::memory_order_relaxed);
     do {
       if (fresh >= capacity_) return free_.Pop(Link());  // a Free may have come meanwhile
-      EnsureChunk(fresh / kChunk);                       // first, or a number would be lost with it
+      chunks_.Ensure(fresh / kChunk);                    // first, or a number would be lost with it
       // seq_cst: one half of a store-load pair with a scan that first closes a gate
       // and then reads used(); see Registry::Commit for the other half.
     } while (!used_.compare_exchange_weak(fresh, fresh + 1, std::memory_order_seq_cst,
@@ -84,13 +76,13 @@ class Slab {
 
   // REQUIRES: `index` was returned by Allocate, now or earlier.
   [[nodiscard]] T& At(uint32_t index) const {
-    return chunks_[index / kChunk].load(std::memory_order_acquire)->items[index % kChunk];
+    return chunks_.Find(index / kChunk)->items[index % kChunk];
   }
 
   // At(index), or null if that slot was never used (a forged or foreign number).
   [[nodiscard]] T* Find(uint32_t index) const {
     if (index >= capacity_) return nullptr;
-    Chunk* chunk = chunks_[index / kChunk].load(std::memory_order_acquire);
+    Chunk* const chunk = chunks_.Find(index / kChunk);
     return chunk == nullptr ? nullptr : &chunk->items[index % kChunk];
   }
 
@@ -109,7 +101,7 @@ class Slab {
 
   auto Link() const {
     return [this](uint32_t index) -> Atomic<uint32_t>& {
-      Chunk* const chunk = chunks_[index / kChunk].load(std::memory_order_acquire);
+      Chunk* const chunk = chunks_.Find(index / kChunk);
       if constexpr (kLinkInside) {
         return chunk->items[index % kChunk].next_free;
       } else {
@@ -118,20 +110,8 @@ class Slab {
     };
   }
 
-  void EnsureChunk(uint32_t number) {
-    Atomic<Chunk*>& chunk = chunks_[number];
-    if (chunk.load(std::memory_order_acquire) != nullptr) return;
-    auto fresh = std::make_unique<Chunk>();
-    Chunk* none = nullptr;
-    if (chunk.compare_exchange_strong(none, fresh.get(), std::memory_order_acq_rel,
-                                      std::memory_order_acquire)) {
-      static_cast<void>(fresh.release());
-    }
-  }
-
   const uint32_t capacity_;
-  const uint32_t chunk_count_;
-  const std::unique_ptr<Atomic<Chunk*>[]> chunks_;
+  ChunkTable<Chunk> chunks_;
   Atomic<uint32_t> used_{0};
   IndexStack free_;
 };

@@ -78,22 +78,4 @@ void AsyncAttempt::OnFire(Timer& timer, uint64_t epoch) {
   entry->actor->Wake(*entry, epoch);
 }
 
-AsyncRoom::AsyncRoom(uint32_t slots)
-    : count_((slots + kChunk - 1) / kChunk), chunks_(std::make_unique<Atomic<Chunk*>[]>(count_)) {}
-
-AsyncRoom::~AsyncRoom() {
-  for (uint32_t i = 0; i < count_; ++i) delete chunks_[i].load(std::memory_order_acquire);
-}
-
-void AsyncRoom::Ensure(uint32_t slot) {
-  Atomic<Chunk*>& chunk = chunks_[slot / kChunk];
-  if (chunk.load(std::memory_order_acquire) != nullptr) return;
-  auto fresh = std::make_unique<Chunk>();
-  Chunk* none = nullptr;
-  if (chunk.compare_exchange_strong(none, fresh.get(), std::memory_order_acq_rel,
-                                    std::memory_order_acquire)) {
-    static_cast<void>(fresh.release());
-  }
-}
-
 }  // namespace taskvisor::internal

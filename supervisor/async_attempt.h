@@ -3,10 +3,10 @@
 
 #include <coroutine>
 #include <cstdint>
-#include <memory>
 #include <optional>
 
 #include "sched/atomic.h"
+#include "sched/chunk_table.h"
 #include "sched/timer.h"
 #include "supervisor/attempt.h"
 #include "supervisor/entry.h"
@@ -121,17 +121,13 @@ class AsyncAttempt : private Timer {
 // Progress: lock-free, but for malloc in Ensure.
 class AsyncRoom {
  public:
-  explicit AsyncRoom(uint32_t slots);
-  ~AsyncRoom();
-  AsyncRoom(const AsyncRoom&) = delete;
-  AsyncRoom& operator=(const AsyncRoom&) = delete;
+  explicit AsyncRoom(uint32_t slots) : chunks_((slots + kChunk - 1) / kChunk) {}
 
   // Throws, and has changed nothing, if there is no memory.
-  void Ensure(uint32_t slot);
+  void Ensure(uint32_t slot) { chunks_.Ensure(slot / kChunk); }
   // REQUIRES: ensured.
   [[nodiscard]] AsyncAttempt& At(uint32_t slot) const {
-    // acquire: pairs with the release in Ensure.
-    return chunks_[slot / kChunk].load(std::memory_order_acquire)->attempts[slot % kChunk];
+    return chunks_.Find(slot / kChunk)->attempts[slot % kChunk];
   }
 
  private:
@@ -140,8 +136,7 @@ class AsyncRoom {
     AsyncAttempt attempts[kChunk];
   };
 
-  const uint32_t count_;
-  const std::unique_ptr<Atomic<Chunk*>[]> chunks_;
+  ChunkTable<Chunk> chunks_;
 };
 
 }  // namespace taskvisor::internal
