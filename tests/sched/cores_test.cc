@@ -14,17 +14,12 @@
 
 #include "sched/cpu_quota.h"
 #include "sched/pool.h"
+#include "tests/sched/job.h"
 #include "tests/support/gate.h"
 #include "tests/support/tbb_test.h"
 
 namespace taskvisor::internal {
 namespace {
-
-struct Job final : Runnable {
-  explicit Job(std::function<void(Seat&)> job) : body(std::move(job)) {}
-  void Run(Seat& seat) noexcept override { body(seat); }
-  std::function<void(Seat&)> body;
-};
 
 cpu_set_t Mask() {
   cpu_set_t mask;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sched/pool.h"
+#include "tests/sched/job.h"
 #include "tests/support/gate.h"
 
 namespace taskvisor::internal {
@@ -15,12 +16,6 @@ namespace {
 
 using testing::Eventually;
 using testing::Gate;
-
-struct Job final : Runnable {
-  explicit Job(std::function<void(Seat&)> job) : body(std::move(job)) {}
-  void Run(Seat& seat) noexcept override { body(seat); }
-  std::function<void(Seat&)> body;
-};
 
 // A pool of one worker that a body holds until the test lets go.
 class HeldPool : public ::testing::Test {

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/sched/job.h"
 #include "tests/support/gate.h"
 #include "tests/support/tbb_test.h"
 
@@ -21,12 +22,6 @@ namespace {
 
 using testing::Eventually;
 using testing::Gate;
-
-struct Job final : Runnable {
-  explicit Job(std::function<void(Seat&)> job) : body(std::move(job)) {}
-  void Run(Seat& seat) noexcept override { body(seat); }
-  std::function<void(Seat&)> body;
-};
 
 TEST(Pool, RunsEverythingOnceThoughNobodyWaits) {
   Pool pool(2);
