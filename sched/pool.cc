@@ -300,7 +300,7 @@ void Pool::Drain(uint32_t index) {
 
 // True: the seat is Resume's.
 bool Pool::StepAside(uint32_t index, int64_t now) {
-  if (!resumes_) return false;
+  if (!keeper_->Resumes()) return false;
   const auto wants_help = [&](const TbbSeat& seat) {
     const int64_t since = seat.since_.load(std::memory_order_relaxed);
     return since != 0 && now - since > kDrainBudget;

@@ -134,10 +134,7 @@ class Pool {
 
   // Before anything is submitted. Without a keeper, a pool that finds no memory ends the
   // process.
-  void SetKeeper(Keeper& keeper) {
-    keeper_ = &keeper;
-    resumes_ = keeper.Resumes();
-  }
+  void SetKeeper(Keeper& keeper) { keeper_ = &keeper; }
   // The same. Who is none need not be told.
   void SetIdler(Idler& idler) { idler_ = &idler; }
 
@@ -218,7 +215,6 @@ class Pool {
   EventCount idle_;
   IndexStack free_seats_;
   Keeper* keeper_;
-  bool resumes_ = false;
   Atomic<uint32_t> aside_{0};
   Idler* idler_ = nullptr;
   std::unique_ptr<Tbb> tbb_;

@@ -36,16 +36,15 @@ void SetAside::Put(Entry& entry) noexcept {
 
 void SetAside::LookLater() noexcept {
   if (due_.exchange(true, std::memory_order_acq_rel)) return;
-  const Clock& clock = timers_.clock();
-  const Duration pause = clock.RunsByItself() ? Duration(kPause) : Duration::zero();
-  // Only one at a time: `due_` was clear, so the last one has fired.
-  timers_.Arm(*this, SaturatingAdd(clock.Now(), pause), /*tag=*/0);
+  ArmIn(*this, kPause);  // only one at a time: `due_` was clear, so the last one has fired
 }
 
-void SetAside::OnAside() noexcept {
+void SetAside::OnAside() noexcept { ArmIn(resume_, kAside); }
+
+void SetAside::ArmIn(Timer& timer, Duration pause) noexcept {
   const Clock& clock = timers_.clock();
-  const Duration aside = clock.RunsByItself() ? Duration(kAside) : Duration::zero();
-  timers_.Arm(resume_, SaturatingAdd(clock.Now(), aside), /*tag=*/0);
+  const Duration real = clock.RunsByItself() ? pause : Duration::zero();
+  timers_.Arm(timer, SaturatingAdd(clock.Now(), real), /*tag=*/0);
 }
 
 void SetAside::Look() {

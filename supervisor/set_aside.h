@@ -57,6 +57,8 @@ class SetAside final : public Keeper, private Timer {
   };
 
   void LookLater() noexcept;
+  // On a clock that somebody has to move it is due at once.
+  void ArmIn(Timer& timer, Duration pause) noexcept;
   void Look();
 
   TimerQueue& timers_;
