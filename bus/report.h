@@ -14,13 +14,17 @@ class ReportText {
  public:
   static constexpr size_t kCapacity = 576;
 
-  // REQUIRES: room for it.
-  void append(std::string_view part) {
+  // As SlotText's. REQUIRES: room for it.
+  void Append(std::string_view part) {
     assert(part.size() <= kCapacity - size_);
     if (part.empty()) return;
     std::memcpy(bytes_.data() + size_, part.data(), part.size());
-    size_ += part.size();
+    Advance(part.size());
   }
+  [[nodiscard]] char* Room(size_t size) {
+    return size <= kCapacity - size_ ? bytes_.data() + size_ : nullptr;
+  }
+  void Advance(size_t size) { size_ += size; }
   [[nodiscard]] std::string_view view() const { return {bytes_.data(), size_}; }
 
  private:

@@ -102,7 +102,6 @@ class Actor {
   void LookBy(const Entry& entry, const AsyncAttempt& async);
   void Drive(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult result);
   [[nodiscard]] bool Suspend(Entry& entry, Seat& seat, AsyncAttempt& async, bool yields);
-  void TellRecovered(Entry& entry, uint64_t epoch, const Attempt& attempt);
   void EndAsync(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult result);
 
   void Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult& result);

@@ -114,7 +114,7 @@ bool Actor::Suspend(Entry& entry, Seat& seat, AsyncAttempt& async, bool yields) 
     if (suspended) break;
     const Snapshot seen{suspended.seen};
     if (!seen.cancelled() && !seen.due()) {  // so it is silent
-      TellRecovered(entry, seen.epoch(), async.attempt);
+      watchdog_.TellRecovered(entry, seen.epoch(), async.attempt.start, ThisThread());
       continue;
     }
     async.permit = had;
@@ -126,15 +126,6 @@ bool Actor::Suspend(Entry& entry, Seat& seat, AsyncAttempt& async, bool yields) 
   if (had && !keeps) ReleasePermit();
   if (yields) seat.RunAgain(entry, entry.priority());
   return true;
-}
-
-void Actor::TellRecovered(Entry& entry, uint64_t epoch, const Attempt& attempt) {
-  if (!entry.state.TrySilence(epoch, /*silent=*/false)) return;
-  const TimePoint now = clock_.Now();
-  publisher_.Emit(EventKind::kTaskRecovered, now, entry, [&](EventDraft& e) {
-    e.WithAttempt(attempt.number).WithDuration(now - attempt.start).WithThread(ThisThread());
-  });
-  entry.state.Unpin();
 }
 
 void Actor::EndAsync(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult result) {

@@ -12,14 +12,14 @@ namespace taskvisor::internal {
 
 bool Actor::TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay) {
   const Priority priority = entry.rules->priority;  // queued, it may be another's
-  entry.SetReadyAt(SaturatingAdd(from, delay));
+  const TimePoint ready = SaturatingAdd(from, delay);
+  entry.SetReadyAt(ready);
   if (delay <= Duration::zero()) {
     if (!entry.state.TryRequeue()) return false;
     seat.RunAgain(entry, priority);
     return true;
   }
-  timers_.Arm(entry, SaturatingAdd(from, delay),
-              Entry::Tag(Entry::TimerUse::kDelay, entry.state.Load().epoch()));
+  timers_.Arm(entry, ready, Entry::Tag(Entry::TimerUse::kDelay, entry.state.Load().epoch()));
   const auto delayed = entry.state.TryDelay();
   if (delayed && Snapshot{delayed.seen}.due()) seat.RunAgain(entry, priority);
   return delayed.done;

@@ -1,13 +1,10 @@
 // The part of an actor that sets limits to a task: timeouts, its deadline, its predicate.
 
-#include <exception>
-
 #include "supervisor/actor.h"
 #include "supervisor/no_waiting.h"
 #include "supervisor/overdue.h"
 #include "supervisor/own_rules.h"
 #include "supervisor/registry.h"
-#include "supervisor/text.h"
 
 namespace taskvisor::internal {
 
@@ -45,18 +42,11 @@ bool Actor::MayRetry(const Entry& entry, const Attempt& attempt, const TaskError
   const bool spent = own->max_retries.has_value() && entry.failures >= *own->max_retries;
   const bool once = own->restart.kind() == RestartPolicy::Kind::kNever;
   if (spent || once || attempt.last.stopped()) return true;
-  const auto report = [&](std::string_view what) {
-    publisher_.Emit(EventKind::kRuntimeFailure, attempt.end, [&](EventDraft& e) {
-      e.WithId(entry.Id()).WithTask("retry_if").WithReason(what);
-    });
-    return false;
-  };
   try {
     return own->retry(error);
-  } catch (const std::exception& thrown) {
-    return report(WhatOf(thrown));
   } catch (...) {
-    return report("threw what is no exception");
+    publisher_.EmitThrown("retry_if", entry.Id(), attempt.end);
+    return false;
   }
 }
 

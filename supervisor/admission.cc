@@ -25,7 +25,6 @@ absl::Status ValidateOne(const TaskSpec& spec) {
     return InvalidSpec(
         absl::StrCat("name: ", spec.name().size(), " bytes, at most ", kMaxNameLength));
   }
-  if (SpecAccess::IsPlainOnce(spec)) return absl::OkStatus();
   if (spec.max_retries().has_value() && *spec.max_retries() == std::optional<uint32_t>(0)) {
     return InvalidSpec(
         "max_retries: 0; at least 1, or WithUnlimitedRetries, or "
@@ -54,13 +53,10 @@ absl::Status ValidateOne(const TaskSpec& spec) {
 // Several tasks' events as one run: one claim of the ring for all.
 void AnnounceAnonymous(Publisher& publisher, std::span<const TaskId> ids, TimePoint now) {
   const WallTime at = publisher.WallAt(now);
-  const auto draft = [&](EventKind kind, TaskId id) {
-    EventDraft made(kind);
-    made.WithAt(at).WithId(id).Anonymous();
-    return made;
+  const auto requested = [at](TaskId id) {
+    return DraftOf(id, {}, EventKind::kTaskAddRequested, at);
   };
-  const auto requested = [&](TaskId id) { return draft(EventKind::kTaskAddRequested, id); };
-  const auto added = [&](TaskId id) { return draft(EventKind::kTaskAdded, id); };
+  const auto added = [at](TaskId id) { return DraftOf(id, {}, EventKind::kTaskAdded, at); };
   for (; ids.size() >= 4; ids = ids.subspan(4)) {  // as many drafts as fit well on the stack
     publisher.EmitRun(requested(ids[0]), added(ids[0]), requested(ids[1]), added(ids[1]),
                       requested(ids[2]), added(ids[2]), requested(ids[3]), added(ids[3]));
@@ -138,16 +134,12 @@ absl::Status Admission::Enter(std::span<const TaskSpec> specs) {
 }
 
 const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now) {
-  const bool plain = SpecAccess::IsPlainOnce(spec);
-  if (plain) {
+  const bool once = SpecAccess::IsOnce(spec);
+  if (once) {
     // acquire: pairs with the release below.
     const RuleSet* const known = once_rules_.load(std::memory_order_acquire);
-    if (known != nullptr) return known;
-  }
-  const bool watched = SpecAccess::IsWatchedOnce(spec);
-  if (watched) {
-    const RuleSet* const known = watched_rules_.load(std::memory_order_acquire);
-    if (known != nullptr && known->heartbeat == SpecAccess::HeartbeatOf(spec)) return known;
+    const auto heartbeat = spec.heartbeat().value_or(config_.task_defaults.heartbeat);
+    if (known != nullptr && known->heartbeat == heartbeat) return known;
   }
   const TaskDefaults resolved = spec.Resolve(config_.task_defaults);
   const bool async = SpecAccess::IsAsync(spec);
@@ -159,8 +151,7 @@ const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now) {
   }
   const RuleSet* const rules = rules_.Find(resolved, async);
   const bool in_book = rules->kept == RuleSet::Kept::kInBook;
-  if (plain && in_book) once_rules_.store(rules, std::memory_order_release);
-  if (watched && in_book) watched_rules_.store(rules, std::memory_order_release);
+  if (once && in_book) once_rules_.store(rules, std::memory_order_release);
   return rules;
 }
 

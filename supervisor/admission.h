@@ -25,9 +25,7 @@ class SpecAccess {
   // Null: none is stated.
   static RetryRule* RuleOf(TaskSpec& spec) { return spec.retry_.get(); }
   static bool HasBody(const TaskSpec& spec) { return spec.body_ != nullptr; }
-  static bool IsWatchedOnce(const TaskSpec& spec) { return spec.IsOnceWith(TaskSpec::kHeartbeat); }
-  static Duration HeartbeatOf(const TaskSpec& spec) { return spec.heartbeat_; }
-  static bool IsPlainOnce(const TaskSpec& spec) { return spec.IsOnceWith(0); }
+  static bool IsOnce(const TaskSpec& spec) { return spec.IsOnce(); }
   static OutcomeCell* CellOf(const TaskSpec& spec) { return spec.cell_.get(); }
   static CellRef TakeCell(TaskSpec& spec) { return std::move(spec.cell_); }
   static bool IsAsync(const TaskSpec& spec) { return spec.async_; }
@@ -95,10 +93,8 @@ class Admission {
   const Pool& pool_;
   RuleBook rules_;
   OwnRulesStore own_rules_;
-  // Of a plain one-shot, and of the last one that was plain but for its heartbeat, if they are in
-  // the book.
+  // Of the last task that IsOnce, if they are in the book: its heartbeat tells them from others'.
   Atomic<const RuleSet*> once_rules_{nullptr};
-  Atomic<const RuleSet*> watched_rules_{nullptr};
   Atomic<uint64_t> next_ordinal_{1};
 };
 

@@ -8,7 +8,6 @@
 #include "sched/timed_wait.h"
 #include "supervisor/async_attempt.h"
 #include "supervisor/publisher.h"
-#include "supervisor/text.h"
 
 namespace taskvisor {
 namespace internal {
@@ -54,18 +53,7 @@ AsyncAttempt* AttemptOf(TaskContext& context) { return context.attempt_->facts()
 void ReportThrown(const AttemptContext& attempt) {
   const AttemptContext::Facts& facts = attempt.facts();
   if (facts.publisher == nullptr) throw;  // out of what is noexcept
-  const auto report = [&](std::string_view what) {
-    facts.publisher->Emit(EventKind::kRuntimeFailure, attempt.clock().Now(), [&](EventDraft& e) {
-      e.WithId(facts.id).WithTask("on_cancel").WithReason(what);
-    });
-  };
-  try {
-    throw;
-  } catch (const std::exception& error) {
-    report(WhatOf(error));
-  } catch (...) {
-    report("threw what is no exception");
-  }
+  facts.publisher->EmitThrown("on_cancel", facts.id, attempt.clock().Now());
 }
 
 }  // namespace internal

@@ -12,7 +12,7 @@ namespace taskvisor::internal {
 EventDraft& EventDraft::Insert(Event::Field f, int64_t value) {
   const uint32_t bit = 1u << f;
   const auto at = static_cast<size_t>(std::popcount(record_.present & kNumbers & (bit - 1)));
-  std::array<uint64_t, 7> all;
+  std::array<uint64_t, 1 + kMoreNumbers> all;
   all[0] = record_.number;
   std::copy_n(numbers_.begin(), more_, all.begin() + 1);
   if ((record_.present & bit) == 0) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
@@ -56,19 +57,6 @@ struct EventRecord {
 
 static_assert(std::is_trivially_copyable_v<EventRecord> && std::is_standard_layout_v<EventRecord>);
 static_assert(sizeof(EventRecord) == 56, "with its stamp a cache line");
-
-// For EventDraft::WriteTo: a text that is taken in pieces, by append(std::string_view).
-template <class F>
-class InPieces {
- public:
-  explicit InPieces(F append) : append_(append) {}
-  void Append(std::string_view piece) { append_(piece); }
-  [[nodiscard]] char* Room(size_t) const { return nullptr; }
-  void Advance(size_t) {}
-
- private:
-  F append_;
-};
 
 // EventDraft
 //
@@ -140,7 +128,7 @@ class EventDraft {
     return static_cast<uint32_t>(8 * more_ + record_.name_size + reason_size_);
   }
 
-  // Writes the record, and its text as a SlotText takes it.
+  // Writes the record, and its text as a SlotText (or a ReportText) takes it.
   template <class Text>
   [[gnu::always_inline]] void WriteTo(EventRecord& record, Text& text) const {
     // Field by field, and each number by way of a local: see above.
@@ -174,6 +162,8 @@ class EventDraft {
       1u << Event::kParent | 1u << Event::kDuration | 1u << Event::kDelay | 1u << Event::kTimeout |
       1u << Event::kOverrun | 1u << Event::kGrace | 1u << Event::kCount | 1u << Event::kQueueWait |
       1u << Event::kCpuTime;
+  // So many of them at most go with the text, beside the record's.
+  static constexpr size_t kMoreNumbers = std::popcount(kNumbers) - 1;
 
  private:
   static constexpr uint32_t kInExitCode = 1u << Event::kExitCode | 1u << Event::kThread;
@@ -206,8 +196,8 @@ class EventDraft {
   const char* name_ = nullptr;
   const char* reason_ = nullptr;
   size_t reason_size_ = 0;
-  size_t more_ = 0;                  // numbers beside the record's
-  std::array<uint64_t, 8> numbers_;  // written up to more_
+  size_t more_ = 0;                             // numbers beside the record's
+  std::array<uint64_t, kMoreNumbers> numbers_;  // written up to more_
 };
 
 }  // namespace taskvisor::internal

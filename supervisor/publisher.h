@@ -84,6 +84,9 @@ class Publisher {
     EmitOne(draft);
   }
 
+  // From a handler: what code of the user's threw, called `what`, which belongs to this task.
+  void EmitThrown(std::string_view what, TaskId id, TimePoint now);
+
   // Drafts of one transition, as one claim.
   template <class... Drafts>
   [[gnu::always_inline]] void EmitRun(const Drafts&... drafts) {

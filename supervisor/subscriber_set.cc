@@ -19,12 +19,12 @@ namespace {
 constexpr size_t kReconcileSlack = 1024;
 
 // Name, reason, and the numbers that are not in the record.
-static_assert(ReportText::kCapacity >= kMaxNameLength + kMaxReasonLength + 6 * sizeof(uint64_t));
+static_assert(ReportText::kCapacity >=
+              kMaxNameLength + kMaxReasonLength + EventDraft::kMoreNumbers * sizeof(uint64_t));
 
 Report<EventRecord> ReportOf(const EventDraft& draft) {
   Report<EventRecord> report;
-  InPieces text([&](std::string_view part) { report.text.append(part); });
-  draft.WriteTo(report.record, text);
+  draft.WriteTo(report.record, report.text);
   return report;
 }
 

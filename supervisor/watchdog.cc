@@ -142,7 +142,9 @@ TimePoint Watchdog::LookAt(WatchSlot& slot, Memory& memory, TimePoint now) {
   }
   if (slot.TakeBeat(view.count)) {
     memory.heard = now;
-    if (std::exchange(memory.told, false)) TellRecovered(view);
+    if (std::exchange(memory.told, false)) {
+      TellRecovered(*view.entry, view.epoch, TimePoint(Duration(view.start)));
+    }
   } else if (!memory.told && now - memory.heard >= Duration(view.heartbeat)) {
     silences_.push_back({&slot, &memory, view});
     return next;
@@ -180,14 +182,14 @@ void Watchdog::TellStuck(const Silence& silence, const std::string& stack) {
   entry.state.Unpin();
 }
 
-void Watchdog::TellRecovered(const WatchSlot::View& view) {
-  Entry& entry = *view.entry;
-  if (!entry.state.TrySilence(view.epoch, /*silent=*/false)) return;
+void Watchdog::TellRecovered(Entry& entry, uint64_t epoch, TimePoint start,
+                             std::optional<int32_t> thread) {
+  if (!entry.state.TrySilence(epoch, /*silent=*/false)) return;
   const TimePoint now = clock_.Now();
   publisher_.Emit(EventKind::kTaskRecovered, now, entry, [&](EventDraft& e) {
     e.WithAttempt(entry.attempts.load(std::memory_order_relaxed))
-        .WithDuration(now - TimePoint(Duration(view.start)))
-        .WithThread(entry.thread.load(std::memory_order_relaxed));
+        .WithDuration(now - start)
+        .WithThread(thread.has_value() ? *thread : entry.thread.load(std::memory_order_relaxed));
   });
   entry.state.Unpin();
 }

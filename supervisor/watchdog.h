@@ -75,6 +75,11 @@ class Watchdog {
     }
   }
 
+  // The body of the attempt of `epoch`, which began at `start`, is no longer silent; told once,
+  // if it was. `thread`: its own; none: the one that the entry shows.
+  void TellRecovered(Entry& entry, uint64_t epoch, TimePoint start,
+                     std::optional<int32_t> thread = std::nullopt);
+
   // The timer thread: grace is over for the attempt of `epoch`. It is given up soon.
   void Abandon(Entry& entry, uint64_t epoch, TimePoint now);
 
@@ -109,7 +114,6 @@ class Watchdog {
   [[nodiscard]] TimePoint LookAt(WatchSlot& slot, Memory& memory, TimePoint now);
   void TellSilences();
   void TellStuck(const Silence& silence, const std::string& stack);
-  void TellRecovered(const WatchSlot::View& view);
   void Report(std::string_view what);
 
   Clock& clock_;

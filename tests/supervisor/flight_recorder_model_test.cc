@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 
+#include "bus/report.h"
 #include "supervisor/flight_recorder.h"
 #include "tests/support/model.h"
 
@@ -21,18 +22,15 @@ void Record(FlightRecorder& recorder, uint64_t n) {
   const std::string reason(8 * n, static_cast<char>('a' + n));
   alignas(EventRecord) std::array<char, 640> bytes{};
   EventRecord record{};
-  char* text = bytes.data() + sizeof(record);
-  InPieces to([&](std::string_view part) {
-    std::memcpy(text, part.data(), part.size());
-    text += part.size();
-  });
+  ReportText text;
   EventDraft(EventKind::kTaskFailed)
       .WithId(kId)
       .WithAttempt(static_cast<uint32_t>(n))
       .WithReason(reason)
-      .WriteTo(record, to);
+      .WriteTo(record, text);
   record.sequence = n;
   std::memcpy(bytes.data(), &record, sizeof(record));
+  std::memcpy(bytes.data() + sizeof(record), text.view().data(), text.view().size());
   recorder.Record(*reinterpret_cast<const EventRecord*>(bytes.data()));
 }
 

@@ -17,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "bus/report.h"
 #include "tests/support/allocations.h"
 #include "tests/support/bodies.h"
 #include "tests/support/harness.h"
@@ -37,14 +38,11 @@ constexpr TaskId kId(3, 1);
 class Stored {
  public:
   Stored(uint64_t sequence, const EventDraft& draft) {
-    char* text = bytes_.data() + sizeof(EventRecord);
     EventRecord record{};
-    InPieces to([&](std::string_view part) {
-      std::memcpy(text, part.data(), part.size());
-      text += part.size();
-    });
-    draft.WriteTo(record, to);
+    ReportText text;
+    draft.WriteTo(record, text);
     record.sequence = sequence;
+    std::memcpy(bytes_.data() + sizeof(record), text.view().data(), text.view().size());
     std::memcpy(bytes_.data(), &record, sizeof(record));
   }
   [[nodiscard]] const EventRecord& record() const {

@@ -17,12 +17,14 @@
 
 // What a coroutine body may wait for. In a body (see taskvisor/async.h):
 //
-//   co_await SleepFor(5s)                 true: slept; false: cancelled, at once
-//   co_await UntilCancelled()             the cause, once the attempt is cancelled
-//   co_await Yield()                      lets others have the worker first
-//   co_await waiter                       a TaskWaiter: StatusOr<TaskOutcome>; a Waiter<T>:
-//   StatusOr<T> co_await completion                   a Completion<T>: T co_await Child(context) an
-//   Async<T>: T co_await RunUntilCancelled(any of them)   optional of that, nothing once cancelled
+//   co_await SleepFor(5s)             true: slept; false: cancelled, at once
+//   co_await UntilCancelled()         the cause, once the attempt is cancelled
+//   co_await Yield()                  lets others have the worker first
+//   co_await waiter                   of a TaskWaiter: StatusOr<TaskOutcome>
+//                                     of a Waiter<T>: StatusOr<T>
+//   co_await completion               of a Completion<T>: T
+//   co_await Child(context)           of an Async<T>: T
+//   co_await RunUntilCancelled(...)   an optional of any of these; nothing once cancelled
 //
 // A body that waits for anything but the first two and the last is not resumed when its attempt is
 // cancelled or times out: its frame is destroyed, on a worker. So what must be done then belongs

@@ -310,9 +310,9 @@ class TaskSpec {
     Mark(set, clear);
     return std::move(*this);
   }
-  // Once, and nothing stated but `others`: what tasks are that come by the million.
-  [[nodiscard]] bool IsOnceWith(int others) const {
-    return stated_ == (kRestart | others) && !async_ && retry_ == nullptr &&
+  // Once, and nothing else stated but its heartbeat: what tasks are that come by the million.
+  [[nodiscard]] bool IsOnce() const {
+    return (stated_ & ~(kHeartbeat | kNoHeartbeat)) == kRestart && !async_ && retry_ == nullptr &&
            restart_.kind() == RestartPolicy::Kind::kNever;
   }
   template <class T>
