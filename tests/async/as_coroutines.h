@@ -9,7 +9,7 @@
 #include "taskvisor/async.h"
 #include "taskvisor/supervisor.h"
 
-// Put before a contract test (by the compiler's -include): each body that it gives to a TaskSpec is
+// Put before a contract test (as a precompiled header): each body that it gives to a TaskSpec is
 // run as a coroutine that goes through a suspension before and after it. The test itself is the
 // same text. Its names come first here, as it is in this namespace.
 namespace taskvisor::testing {

@@ -92,6 +92,12 @@ bool ComesTo(int32_t thread, std::string_view name, std::string& text) {
   return Eventually([&] { return Has(text = TextOf(thread), name); });
 }
 
+// A thread that comes to a call of the sanitizers' runtime again and again: ThreadSanitizer runs a
+// handler there, and of one that waits for good perhaps nowhere.
+void SleepAndWake(const std::atomic<bool>& stop) {
+  while (!stop) std::this_thread::sleep_for(milliseconds(1));
+}
+
 TEST(StackCapture, AThreadInALoopIsFoundInItsFunction) {
   SKIP_WHERE_HANDLERS_ARE_DEFERRED();
   std::atomic<bool> stop{false};
@@ -183,8 +189,8 @@ TEST(StackCapture, AllThreadsAreAskedAtOnceAndWaitedForTogether) {
 }
 
 TEST(StackCapture, ASignalThatTheHostTakesOverIsLeftToIt) {
-  testing::Gate end;
-  Subject waiter([&] { end.Pass(); });
+  std::atomic<bool> stop{false};
+  Subject waiter([&] { SleepAndWake(stop); });
   const CapturedStack first = Capture(waiter.id());
   ASSERT_EQ(first.why, Why::kTaken);
   struct sigaction hosts {};
@@ -198,12 +204,12 @@ TEST(StackCapture, ASignalThatTheHostTakesOverIsLeftToIt) {
   ASSERT_EQ(sigaction(first.signal, nullptr, &now), 0);
   EXPECT_EQ(now.sa_handler, hosts.sa_handler);
   ASSERT_EQ(sigaction(first.signal, &ours, nullptr), 0);
-  end.Open();
+  stop = true;
 }
 
 TEST(StackCapture, AForeignSignalWithTheSameNumberDoesNothing) {
-  testing::Gate end;
-  Subject waiter([&] { end.Pass(); });
+  std::atomic<bool> stop{false};
+  Subject waiter([&] { SleepAndWake(stop); });
   const int signal = Capture(waiter.id()).signal;
   ASSERT_NE(signal, 0);
   for (const uintptr_t value : {uintptr_t{0}, uintptr_t{1}, UINTPTR_MAX}) {
@@ -212,7 +218,7 @@ TEST(StackCapture, AForeignSignalWithTheSameNumberDoesNothing) {
     ASSERT_EQ(sigqueue(getpid(), signal, number), 0);
   }
   EXPECT_EQ(Capture(waiter.id()).why, Why::kTaken);
-  end.Open();
+  stop = true;
 }
 
 TEST(StackCapture, AThousandInARowWhileOtherThreadsAllocate) {

@@ -6,7 +6,7 @@ endif()
 
 # Every report ends the program: a test that printed one must not pass.
 add_compile_options(-fsanitize=${TASKVISOR_SANITIZER} -fno-sanitize-recover=all
-                    -fno-omit-frame-pointer -g)
+                    -fno-omit-frame-pointer -g1)
 add_link_options(-fsanitize=${TASKVISOR_SANITIZER})
 
 if(TASKVISOR_SANITIZER STREQUAL "thread")
