@@ -27,6 +27,6 @@ function(taskvisor_use_precompiled target name)
     # Of what came precompiled g++ 12 forgets that it is a system's header, and warns inside
     # std::string of copies that it does not make.
     target_compile_options(
-      ${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds;-Wno-restrict>)
+      ${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds;-Wno-restrict;-Wno-stringop-overflow>)
   endif()
 endfunction()
