@@ -3,6 +3,12 @@
 option(TASKVISOR_PRECOMPILE "Precompile the headers that most sources include"
        ${PROJECT_IS_TOP_LEVEL})
 
+# What the library's own sources take from others.
+set(TASKVISOR_LIBRARY_HEADERS
+    <absl/functional/any_invocable.h> <absl/status/statusor.h> <absl/strings/str_cat.h>
+    <algorithm> <chrono> <functional> <memory>
+    <concurrentqueue/concurrentqueue.h>)
+
 # taskvisor_precompiled(NAME target HEADERS header... LIBS target...): makes precompiled headers
 # that targets with the same flags and definitions share.
 function(taskvisor_precompiled)
