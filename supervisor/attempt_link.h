@@ -2,6 +2,7 @@
 #define TASKVISOR_SUPERVISOR_ATTEMPT_LINK_H_
 
 #include <memory>
+#include <utility>
 
 #include "sched/atomic.h"
 #include "taskvisor/task_result.h"
@@ -10,20 +11,20 @@ namespace taskvisor::internal {
 
 struct RunningAttempt;
 
-// An error on its way from one attempt to the next. Deleted out of line: most tasks have none,
-// and their code is to be short.
-struct DeleteError {
-  void operator()(const TaskError* error) const;
-};
+// An error on its way from one attempt to the next.
 using KeptError = std::unique_ptr<TaskError, DeleteError>;
 
 // What a TaskResult carries, for the inside.
 class ResultAccess {
  public:
-  [[nodiscard]] static KeptError TakeError(TaskResult& result) {
-    return KeptError(result.error_.release());
+  [[nodiscard]] static KeptError TakeError(TaskResult& result) { return std::move(result.error_); }
+  static void PutBack(TaskResult& result, KeptError error) { result.error_ = std::move(error); }
+  // One with an error that is not the result's own.
+  [[nodiscard]] static TaskResult Of(TaskError& error) {
+    TaskResult result;
+    result.error_.reset(&error);
+    return result;
   }
-  static void PutBack(TaskResult& result, KeptError error) { result.error_.reset(error.release()); }
 };
 
 // AttemptLink

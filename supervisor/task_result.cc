@@ -1,5 +1,8 @@
 #include "taskvisor/task_result.h"
 
+#include <new>
+
+#include "supervisor/attempt_link.h"
 #include "supervisor/text.h"
 
 namespace taskvisor {
@@ -12,6 +15,13 @@ TaskResult Failure(TaskErrorKind kind, std::string_view reason) {
                               .source = nullptr});
 }
 
+// Without malloc, and never destroyed: a body may be cancelled after main, and without memory.
+TaskError& TheCancelled() {
+  alignas(TaskError) static unsigned char place[sizeof(TaskError)];
+  static auto* const error = new (place) TaskError{.kind = TaskErrorKind::kCancelled};
+  return *error;
+}
+
 bool TakesDetails(const TaskError& error) {
   return error.kind == TaskErrorKind::kFailed || error.kind == TaskErrorKind::kFatal;
 }
@@ -21,7 +31,11 @@ bool TakesDetails(const TaskError& error) {
 TaskResult Fail(std::string_view reason) { return Failure(TaskErrorKind::kFailed, reason); }
 TaskResult Fatal(std::string_view reason) { return Failure(TaskErrorKind::kFatal, reason); }
 TaskResult TimedOut(std::string_view reason) { return Failure(TaskErrorKind::kTimeout, reason); }
-TaskResult Cancelled() { return Failure(TaskErrorKind::kCancelled, {}); }
+TaskResult Cancelled() noexcept { return internal::ResultAccess::Of(TheCancelled()); }
+
+void internal::DeleteError::operator()(const TaskError* error) const {
+  if (error->kind != TaskErrorKind::kCancelled || error != &TheCancelled()) delete error;
+}
 
 TaskResult::TaskResult(const absl::Status& status) {
   if (status.ok()) return;

@@ -122,5 +122,16 @@ TEST(Alloc, AClosureThatDoesNotFitInPlaceIsSeen) {
   EXPECT_EQ(costs.adder, uint64_t{kRounds} * kTasks);
 }
 
+// Nor is there need of any where a task is cancelled because there is none left.
+TEST(Alloc, CancelledTakesNoMemory) {
+  const uint64_t before = AllocationsOfThisThread();
+  TaskResult result = Cancelled();
+  result = Cancelled();
+  TaskResult other = std::move(result);
+  EXPECT_EQ(AllocationsOfThisThread(), before);
+  EXPECT_EQ(other.error().kind, TaskErrorKind::kCancelled);
+  EXPECT_EQ(Cancelled().error().kind, TaskErrorKind::kCancelled);
+}
+
 }  // namespace
 }  // namespace taskvisor::testing

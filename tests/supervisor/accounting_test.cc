@@ -4,6 +4,8 @@
 #include <chrono>
 #include <string>
 
+#include "taskvisor/async.h"
+#include "taskvisor/awaiters.h"
 #include "taskvisor/supervisor.h"
 #include "tests/support/bodies.h"
 #include "tests/support/harness.h"
@@ -161,6 +163,32 @@ TEST(Accounting, CpuTimeIsThatOfTheBodysThreadWhatWaitsHasNone) {
   ASSERT_TRUE(slept.cpu_time().has_value());
   EXPECT_GE(*slept.run_time(), 20ms);
   EXPECT_LE(*slept.cpu_time(), 10ms);
+}
+
+TEST(Accounting, CpuTimeOfACoroutineIsThatOfItsPartsOnACore) {
+  auto supervisor = Supervisor::Create({.workers = 1});
+  const SupervisorHandle handle = supervisor->Serve();
+  Duration own{};
+  const auto spin = [&own] {
+    const Duration start = ThreadTime();
+    Duration part{};
+    while ((part = ThreadTime() - start) < 3ms) {
+    }
+    own += part;
+  };
+  const auto task = handle.AddAndWatch(TaskSpec::Once([&]() -> Async<> {
+                                         spin();
+                                         co_await SleepFor(20ms);
+                                         spin();
+                                         co_await Yield();
+                                         spin();
+                                       }).WithCpuTime());
+  const TaskOutcome outcome = *task->waiter.Wait();
+  ASSERT_EQ(outcome.kind(), OutcomeKind::kCompleted);
+  ASSERT_TRUE(outcome.cpu_time().has_value());
+  EXPECT_GE(*outcome.run_time(), 29ms);
+  EXPECT_GE(*outcome.cpu_time(), own);
+  EXPECT_LE(*outcome.cpu_time(), own + 1ms);
 }
 
 TEST(Accounting, CpuTimeIsInheritedUnlessStated) {

@@ -45,6 +45,12 @@ struct TaskError {
 
 namespace internal {
 class ResultAccess;
+
+// Out of line: most tasks have no error, and their code is to be short. That of Cancelled() is one
+// for all, and nobody's to delete.
+struct DeleteError {
+  void operator()(const TaskError* error) const;
+};
 }  // namespace internal
 
 // TaskResult
@@ -59,7 +65,7 @@ class [[nodiscard]] TaskResult {
  public:
   // Success.
   TaskResult() = default;
-  explicit TaskResult(TaskError error) : error_(std::make_unique<TaskError>(std::move(error))) {}
+  explicit TaskResult(TaskError error) : error_(new TaskError(std::move(error))) {}
 
   // An absl::Status is accepted where a result is: OK is success, kCancelled is
   // Cancelled(), kDeadlineExceeded is TimedOut(message), all others Fail(message).
@@ -68,7 +74,6 @@ class [[nodiscard]] TaskResult {
   [[nodiscard]] bool ok() const { return error_ == nullptr; }
   // REQUIRES: !ok().
   [[nodiscard]] const TaskError& error() const { return *error_; }
-  [[nodiscard]] TaskError& error() { return *error_; }
 
   // Only Fail and Fatal take them; on any other result they change nothing.
   TaskResult WithExitCode(int32_t code) &&;
@@ -76,7 +81,7 @@ class [[nodiscard]] TaskResult {
 
  private:
   friend class internal::ResultAccess;
-  std::unique_ptr<TaskError> error_;
+  std::unique_ptr<TaskError, internal::DeleteError> error_;
 };
 
 [[nodiscard]] inline TaskResult Ok() { return {}; }
@@ -86,8 +91,8 @@ class [[nodiscard]] TaskResult {
 [[nodiscard]] TaskResult Fatal(std::string_view reason);
 // Retryable. Not the task's own timeout: the body says that something of its timed out.
 [[nodiscard]] TaskResult TimedOut(std::string_view reason);
-// Ends the task as cancelled, asked for or not.
-[[nodiscard]] TaskResult Cancelled();
+// Ends the task as cancelled, asked for or not. Takes no memory.
+[[nodiscard]] TaskResult Cancelled() noexcept;
 
 // FatalError
 //
