@@ -83,6 +83,13 @@ def information():
                   f"repeat/tg_redispatch/{n}")
         yield bar(f"one attempt of {n} failing / tg.run inside", f"repeat/failure/{n}",
                   f"repeat/tg_redispatch/{n}")
+    for n in (1, 1000):
+        yield bar(f"attempt of {n} coroutines / of plain bodies", f"coroutine/attempt/{n}",
+                  f"repeat/success/{n}")
+        yield bar(f"a Yield of {n} coroutines / tg.run inside", f"coroutine/yield/{n}",
+                  f"repeat/tg_redispatch/{n}")
+        yield bar(f"a wake-up, {n} pairs of coroutines / tg.run inside", f"coroutine/wake/{n}",
+                  f"repeat/tg_redispatch/{n}")
     for wait in ("park", "look"):
         for way in ("idle", "at_once"):
             yield bar(f"round trip, {way}, p50 / arena.enqueue, {wait}", f"round_trip/watched_{way}",
