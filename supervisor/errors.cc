@@ -97,7 +97,8 @@ absl::Status InvalidConfig(std::string_view message) {
 absl::Status AlreadyExists(std::string_view name) {
   return OrBare(absl::StatusCode::kAlreadyExists, [&] {
     return Error(absl::StatusCode::kAlreadyExists, "runtime_task_already_exists",
-                 absl::StrCat("a task named \"", ToAbsl(name), "\" is registered"));
+                 absl::StrCat("a task named \"", ToAbsl(name),
+                              "\" is registered; Cancel waits until the name is free"));
   });
 }
 absl::Status Full(size_t max_tasks) {
@@ -114,6 +115,11 @@ absl::Status ShuttingDown() {
   return Error(absl::StatusCode::kUnavailable, "runtime_shutting_down",
                "the supervisor is shutting down, or shut down");
 }
+absl::Status NoTask() {
+  return Error(absl::StatusCode::kUnavailable, "runtime_shutting_down",
+               "no task came of what this waits for: its spec was never added, or was refused (see "
+               "what Add answered), or the supervisor was shut down");
+}
 absl::Status AlreadyRunning() {
   return Error(absl::StatusCode::kFailedPrecondition, "runtime_already_running",
                "Run was called before; it works once per supervisor");
@@ -125,18 +131,23 @@ absl::Status StartFailed(std::string_view why) {
   });
 }
 absl::Status WouldDeadlock(std::string_view call) {
-  return Error(absl::StatusCode::kFailedPrecondition, "runtime_would_deadlock",
-               absl::StrCat(ToAbsl(call),
-                            " blocks, and would wait on a worker for that same "
-                            "worker; call it from another thread"));
+  return Error(
+      absl::StatusCode::kFailedPrecondition, "runtime_would_deadlock",
+      absl::StrCat(ToAbsl(call),
+                   " blocks, and would wait for the thread that it is called on: a worker, "
+                   "or one that runs a callback or a destructor for the supervisor; call "
+                   "it from another thread"));
 }
 absl::Status SignalSetupFailed(std::string_view why) {
   return Error(absl::StatusCode::kFailedPrecondition, "runtime_signal_setup_failed", why);
 }
 absl::Status TerminationTimeout(TaskId id, Duration limit, bool stuck) {
-  return Error(absl::StatusCode::kDeadlineExceeded, "runtime_task_termination_timeout",
-               absl::StrCat(id.ToString(), " did not stop within ", ToText(limit),
-                            stuck ? "; it is stuck" : "; its stop goes on"));
+  return Error(
+      absl::StatusCode::kDeadlineExceeded, "runtime_task_termination_timeout",
+      absl::StrCat(id.ToString(), " did not stop within ", ToText(limit),
+                   stuck ? "; it is stuck: its body runs on, its name stays taken until it "
+                           "returns"
+                         : "; its stop goes on"));
 }
 absl::Status WaitTimeout(Duration limit) {
   return Error(absl::StatusCode::kDeadlineExceeded, "runtime_wait_timeout",

@@ -187,8 +187,10 @@ void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const 
   const Snapshot ending = entry.state.Load();
   const bool abandoned = ending.abandoned();
   // A deadline is the cause of what it ended, which says so itself; one that has come since
-  // is not.
-  if (ending.stopped() && !outcome.IsSuccess() && outcome.cause() == CancelCause::kNone &&
+  // is not. A stop outranks the last attempt's timeout.
+  const bool unasked =
+      outcome.cause() == CancelCause::kNone || outcome.cause() == CancelCause::kTimeout;
+  if (ending.stopped() && !outcome.IsSuccess() && unasked &&
       CauseOf(ending) != CancelCause::kDeadline) {
     outcome.set_cause(CauseOf(ending));
   }

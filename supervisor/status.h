@@ -22,6 +22,7 @@ namespace taskvisor::internal {
 [[nodiscard]] absl::Status Full(size_t max_tasks);
 [[nodiscard]] absl::Status OutOfMemory();
 [[nodiscard]] absl::Status ShuttingDown();
+[[nodiscard]] absl::Status NoTask();
 [[nodiscard]] absl::Status AlreadyRunning();
 [[nodiscard]] absl::Status StartFailed(std::string_view why);
 [[nodiscard]] absl::Status WouldDeadlock(std::string_view call);

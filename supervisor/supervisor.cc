@@ -56,11 +56,15 @@ std::optional<ShutdownTrigger> Supervisor::shutdown_trigger() const {
 namespace {
 
 absl::StatusOr<TaskId> AddOne(internal::Runtime& runtime, TaskSpec& spec, bool wait) {
-  return internal::OrOutOfMemory([&]() -> absl::StatusOr<TaskId> {
+  auto added = internal::OrOutOfMemory([&]() -> absl::StatusOr<TaskId> {
     TaskId id;
-    if (absl::Status added = runtime.Add({&spec, 1}, &id, wait); !added.ok()) return added;
+    if (absl::Status status = runtime.Add({&spec, 1}, &id, wait); !status.ok()) return status;
     return id;
   });
+  // Its waiters are told now. A parameter lives to the end of the caller's whole expression, which
+  // may wait for them.
+  if (!added.ok()) const TaskSpec refused = std::move(spec);
+  return added;
 }
 
 absl::StatusOr<WatchedTask> AddWatched(internal::Runtime& runtime, TaskSpec& spec, bool wait) {
@@ -91,12 +95,14 @@ absl::StatusOr<WatchedTask> SupervisorHandle::TryAddAndWatch(TaskSpec spec) cons
 }
 
 absl::StatusOr<std::vector<TaskId>> SupervisorHandle::AddBatch(std::vector<TaskSpec> specs) const {
-  return internal::OrOutOfMemory([&]() -> absl::StatusOr<std::vector<TaskId>> {
+  auto added = internal::OrOutOfMemory([&]() -> absl::StatusOr<std::vector<TaskId>> {
     std::vector<TaskId> ids(specs.size());
-    absl::Status added = runtime_->Add(specs, ids.data(), /*wait=*/false);
-    if (!added.ok()) return added;
+    absl::Status status = runtime_->Add(specs, ids.data(), /*wait=*/false);
+    if (!status.ok()) return status;
     return ids;
   });
+  if (!added.ok()) specs.clear();  // as in AddOne
+  return added;
 }
 
 absl::StatusOr<bool> SupervisorHandle::Remove(TaskId id) const { return runtime_->Remove(id); }

@@ -23,7 +23,7 @@ bool Drained(const OutcomeCell& cell) {
 // Waits until there(cell); a limit is on the clock of the task's supervisor.
 template <class There>
 absl::Status AwaitCell(OutcomeCell* cell, There there, std::optional<Duration> limit) {
-  if (cell == nullptr) return internal::ShuttingDown();
+  if (cell == nullptr) return internal::NoTask();
   if (!there(*cell)) {
     if (cell->MustNotWait()) return internal::WouldDeadlock("a wait for an outcome");
     const auto condition = [&] { return there(*cell); };
@@ -40,7 +40,7 @@ absl::Status AwaitCell(OutcomeCell* cell, There there, std::optional<Duration> l
       }
     }
   }
-  return cell->state() == OutcomeCell::kDropped ? internal::ShuttingDown() : absl::OkStatus();
+  return cell->state() == OutcomeCell::kDropped ? internal::NoTask() : absl::OkStatus();
 }
 
 absl::StatusOr<TaskOutcome> AwaitOutcome(OutcomeCell* cell, std::optional<Duration> limit) {

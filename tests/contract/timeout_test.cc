@@ -105,6 +105,7 @@ TEST(ContractTimeout, S065_TheDeadlineIsToldAtOnceAndTheFailureWhenTheBodyReturn
   EXPECT_EQ(failed.duration(), 150ms);
   EXPECT_EQ(failed.reason(), "timed out after 100ms");
   EXPECT_EQ(s.Outcome(task).reason(), "timed out after 100ms");
+  EXPECT_EQ(s.Outcome(task).cause(), CancelCause::kTimeout);
   const std::vector<EventKind> story = {EventKind::kTaskAddRequested, EventKind::kTaskAdded,
                                         EventKind::kTaskStarting,     EventKind::kTimeoutHit,
                                         EventKind::kTaskFailed,       EventKind::kActorExhausted,

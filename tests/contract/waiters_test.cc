@@ -193,6 +193,25 @@ TEST(ContractOutcomes, S127_WithoutAnOutcomeTheWaiterSaysSoInsteadOfInventingOne
   }
 }
 
+TEST(ContractOutcomes, S127_ARefusalIsToldBeforeAddReturns) {
+  Harness harness;
+  const SupervisorHandle handle = harness.Serve();
+  const auto invalid = [](TaskWaiter& waiter) {
+    TaskSpec spec = TaskSpec::Once(std::string(kMaxNameLength + 1, 'n'), DoNothing);
+    waiter = spec.Watch();
+    return spec;
+  };
+  // In one expression: the parameter that the spec was moved to may still be there.
+  TaskWaiter first;
+  EXPECT_TRUE(!handle.Add(invalid(first)).ok() && first.Ready());
+  TaskWaiter second;
+  EXPECT_TRUE(!handle.TryAdd(invalid(second)).ok() && second.Ready());
+  TaskWaiter third;
+  std::vector<TaskSpec> batch;
+  batch.push_back(invalid(third));
+  EXPECT_TRUE(!handle.AddBatch(std::move(batch)).ok() && third.Ready());
+}
+
 TEST(ContractOutcomes, S127_ADuplicateAddAnswersWithAnErrorNotAWaiter) {
   Harness harness;
   const SupervisorHandle handle = harness.Serve();

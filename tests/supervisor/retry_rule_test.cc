@@ -147,8 +147,19 @@ TEST(RetryRule, ByTypeOnlyTheseExceptionsAreFatal) {
             OutcomeKind::kFatal);
 }
 
-TEST(RetryRule, TheLastOneStatedHoldsAndNullIsNone) {
+TEST(RetryRule, AllThatAreStatedHaveToAgreeAndNullIsNone) {
   Served s;
+  const auto with_two_rules = [&](const std::exception_ptr& thrown) {
+    const auto throws = [thrown](TaskContext&) -> TaskResult { std::rethrow_exception(thrown); };
+    TaskSpec spec = TaskSpec::Restartable(throws).WithBackoff(kNoBackoff).WithMaxRetries(2);
+    return s.Outcome(
+        s.Watch(std::move(spec).WithFatalOn<std::out_of_range>().WithRetryOn<std::logic_error>()));
+  };
+  EXPECT_EQ(with_two_rules(std::make_exception_ptr(std::logic_error("x"))).attempts(), 3u);
+  EXPECT_EQ(with_two_rules(std::make_exception_ptr(std::out_of_range("x"))).kind(),
+            OutcomeKind::kFatal);
+  EXPECT_EQ(with_two_rules(std::make_exception_ptr(std::runtime_error("x"))).kind(),
+            OutcomeKind::kFatal);
   const auto never = [](const TaskError&) { return false; };
   auto body = [](TaskContext&) { return Fail("why"); };
   EXPECT_EQ(s.Outcome(s.Watch(Failing(body).WithRetryIf(never).WithRetryIf(nullptr))).attempts(),

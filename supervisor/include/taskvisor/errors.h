@@ -27,7 +27,8 @@ namespace taskvisor {
 //                                                            too, there is none
 //                         runtime_start_failed               no thread; nothing was started
 //                         crash_dump_table_full              see InstallCrashDump
-//   kUnavailable          runtime_shutting_down              shut down, or about to be
+//   kUnavailable          runtime_shutting_down              shut down, or about to be; also of
+//                                                            a waiter whose spec was never added
 //   kFailedPrecondition   runtime_already_running            Run was used up
 //                         runtime_would_deadlock             a blocking call on a worker
 //                         runtime_signal_setup_failed        Run could not install handlers
@@ -64,7 +65,8 @@ struct StuckTask {
 
 // GraceExceeded
 //
-// What a shutdown that met stuck bodies answers with, inside a kDeadlineExceeded.
+// What a shutdown that met stuck bodies answers with, inside a kDeadlineExceeded. Print the
+// status's message(); the whole status as text has all of this in it, as bytes.
 //
 // Example:
 //   absl::Status stopped = handle.Shutdown();

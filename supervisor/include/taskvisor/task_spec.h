@@ -17,6 +17,7 @@
 #include "taskvisor/body.h"
 #include "taskvisor/priority.h"
 #include "taskvisor/restart_policy.h"
+#include "taskvisor/retry_rule.h"
 #include "taskvisor/task_context.h"
 #include "taskvisor/task_defaults.h"
 #include "taskvisor/task_outcome.h"
@@ -31,8 +32,6 @@ class TypedSpec;
 
 namespace internal {
 class SpecAccess;
-// Retryable or not: TaskSpec::WithRetryIf.
-using RetryRule = absl::AnyInvocable<bool(const TaskError&)>;
 
 template <class T>
 struct SpecOf {
@@ -55,7 +54,8 @@ using SpecFor = typename internal::SpecOf<internal::BodyValue<F>>::type;
 //
 // One task under its rules: a name, a body, and settings that are either stated here
 // or inherited from the supervisor's TaskDefaults when the task is added. Move-only;
-// owns its body. Nothing is checked before Add, which answers kInvalidArgument:
+// owns its body. Settings are chained, or `spec = std::move(spec).WithTimeout(5s)`. Nothing is
+// checked before Add, which answers kInvalidArgument:
 //   body           null (an empty std::function, a null pointer)
 //   name           longer than kMaxNameLength bytes
 //   max_retries    0
@@ -140,7 +140,9 @@ class TaskSpec {
     backoff_ = backoff;
     return State(kBackoff, 0);
   }
-  // Per attempt, from the start of the body; 0 = none.
+  // Per attempt, from the start of the body; 0 = none. When it is up the body is asked to stop, and
+  // the attempt is Failed when it returns, however late: an attempt has no grace. For bodies that
+  // may not listen there are WithDeadline and WithHeartbeat.
   TaskSpec WithTimeout(Duration timeout) && {
     timeout_ = timeout;
     return State(kTimeout, kNoTimeout);
@@ -159,8 +161,10 @@ class TaskSpec {
   // The body promises a TaskContext::Beat() at least so often while it runs. The first silence
   // that is longer gives the event TaskStuck, with the stack of the body's thread; the next
   // beat, or the body's return, TaskRecovered. Both only tell: nothing is cancelled. Silence
-  // is told after `heartbeat` at the earliest, a quarter of it (at least 1 ms) later at the
-  // latest. In the body, a poll or a sleep may end with EINTR when its stack is taken.
+  // is told after `heartbeat` at the earliest; a quarter of it (at least 1 ms), and what a timer
+  // may be late, later at the latest. A wait of the context's (SleepFor, WaitFor, WaitCancelled) is
+  // silence too; a coroutine that is suspended is not. In the body, a poll or a sleep may end with
+  // EINTR when its stack is taken.
   TaskSpec WithHeartbeat(Duration heartbeat) && {
     heartbeat_ = heartbeat;
     return State(kHeartbeat, kNoHeartbeat);
@@ -218,31 +222,32 @@ class TaskSpec {
   // retryable way (Fail, an exception, a timeout), while the task could be tried again: true,
   // and the restart policy goes on as usual; false, and the failure is fatal: the outcome is
   // Fatal, with the failure's reason. Not asked about what is fatal, cancelled, or past the
-  // task's deadline. The last of these calls holds; null: no predicate. Not inherited.
+  // task's deadline. Means nothing where nothing is retried (Once). Not inherited. Several of
+  // these calls, also with those below, add up: what one of them refuses is fatal; null takes all
+  // of them back.
   //
   // Called by the worker, between two attempts, never twice at a time: it must not block. If it
   // throws, nobody knows whether to go on: the failure is fatal, and a RuntimeFailure event
   // (task: "retry_if") says what was thrown.
   TaskSpec WithRetryIf(internal::RetryRule predicate) && {
     retry_ = predicate == nullptr ? nullptr
-                                  : std::make_unique<internal::RetryRule>(std::move(predicate));
+                                  : internal::AgreeingWith(std::move(retry_), std::move(predicate));
     return std::move(*this);
   }
   // The same by the type of the exception behind a failure (thrown, or given to WithSource):
   // retried only if it is one of these, or derived from one, by catch (const E&). A failure
-  // with no exception behind it is retried.
+  // with no exception behind it is retried. A FatalError never is, named or not.
   template <class... Exceptions>
   TaskSpec WithRetryOn() && {
     return std::move(*this).WithRetryIf([](const TaskError& error) {
-      return error.source == nullptr || IsAnyOf<Exceptions...>(error.source);
+      return error.source == nullptr || internal::IsOneOf<Exceptions...>(error);
     });
   }
   // The same: fatal only if it is one of these.
   template <class... Exceptions>
   TaskSpec WithFatalOn() && {
-    return std::move(*this).WithRetryIf([](const TaskError& error) {
-      return error.source == nullptr || !IsAnyOf<Exceptions...>(error.source);
-    });
+    return std::move(*this).WithRetryIf(
+        [](const TaskError& error) { return !internal::IsOneOf<Exceptions...>(error); });
   }
 
   // A waiter for this task's outcome; call it before the spec is added. Refused because
@@ -319,22 +324,6 @@ class TaskSpec {
   [[nodiscard]] std::optional<T> If(Stated stated, const T& value) const {
     return (stated_ & stated) != 0 ? std::optional<T>(value) : std::nullopt;
   }
-  // Whether a catch (const E&) for one of these would catch it.
-  template <class... Exceptions>
-  static bool IsAnyOf(const std::exception_ptr& source) {
-    return (Catches<Exceptions>(source) || ...);
-  }
-  template <class E>
-  static bool Catches(const std::exception_ptr& source) {
-    try {
-      std::rethrow_exception(source);
-    } catch (const E&) {
-      return true;
-    } catch (...) {
-      return false;
-    }
-  }
-
   // No task came of it: its waiters must not wait for ever.
   void DropCell();
 
