@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "sched/cores.h"
 #include "supervisor/status.h"
+#include "supervisor/text.h"
 
 namespace taskvisor {
 namespace {
@@ -21,7 +22,8 @@ using internal::InvalidConfig;
 
 absl::Status NotNegative(std::string_view field, Duration value) {
   if (value >= Duration::zero()) return absl::OkStatus();
-  return InvalidConfig(std::string(field) + ": must not be negative");
+  return InvalidConfig(std::string(field) + ": must not be negative; it is " +
+                       internal::ToText(value));
 }
 
 absl::Status InRange(std::string_view field, size_t value, size_t low, size_t high) {
@@ -61,7 +63,7 @@ absl::Status OneOf(std::string_view field, std::optional<int> value, std::vector
   if (std::find(values.begin(), values.end(), *value) != values.end()) return absl::OkStatus();
   return InvalidConfig(std::string(field) +
                        (values.empty() ? ": oneTBB knows of none; its tbbbind library is missing"
-                                       : absl::StrCat(": ", *value, " is not one of ",
+                                       : absl::StrCat(": there is no ", *value, "; there is ",
                                                       absl::StrJoin(values, ", "))));
 }
 

@@ -41,8 +41,8 @@ TEST_F(Placed, AnUnknownNodeOrTypeIsRefusedWithTheFieldAndWhatThereIs) {
     ExpectNames(node, "tbbbind");
     ExpectNames(type, "tbbbind");
   } else {
-    ExpectNames(node, "4711 is not one of " + std::to_string(NumaNodes().front()));
-    ExpectNames(type, "-1 is not one of " + std::to_string(CoreTypes().front()));
+    ExpectNames(node, "there is no 4711; there is " + std::to_string(NumaNodes().front()));
+    ExpectNames(type, "there is no -1; there is " + std::to_string(CoreTypes().front()));
   }
 }
 
