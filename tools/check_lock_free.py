@@ -48,6 +48,10 @@ OFF_THE_PATH = {
     "supervisor/task_outcome.cc": "TaskWaiter: for callers that ask to wait",
     "supervisor/include/taskvisor/waiter.h": "Waiter: for callers that ask to wait",
     "supervisor/when.cc": "WhenAll and WhenAny: for callers that ask to wait",
+    "supervisor/testing/fiber_executor.h": "a simulation: one thread, where nobody else waits",
+    "supervisor/testing/fiber_executor.cc": "a simulation: one thread, where nobody else waits",
+    "supervisor/testing/outside.h": "a simulation: how its thread waits",
+    "supervisor/testing/outside.cc": "a simulation: how its thread waits",
 }
 
 # (file, a part of the line, why the line may stay)
