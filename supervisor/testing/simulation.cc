@@ -22,6 +22,7 @@ constexpr size_t kWorkers = 4;
 constexpr size_t kBusCapacity = 65536;
 constexpr uint64_t kMostStepsAtOnce = 100'000;
 constexpr uint64_t kMostSteps = 20'000'000;
+constexpr int kMostWaitsLeft = 10'000;  // after the shutdown
 
 [[noreturn]] void Refuse(const absl::Status& status) {
   throw std::invalid_argument(std::string(internal::ToStd(status.message())));
@@ -114,9 +115,9 @@ Simulation::Simulation(SimulationOptions options)
 
 Simulation::~Simulation() {
   const absl::Status status = Shutdown();
-  if (!GraceExceeded::From(status).has_value()) return;
-  // They may end by themselves, later.
-  RunUntilIdle();
+  // Bodies that are stuck and subscribers that were cut off may end by themselves, later.
+  for (int i = 0; i < kMostWaitsLeft && AdvanceToNext(); ++i) {
+  }
   if (inside_->Empty()) return;
   std::fprintf(stderr, "taskvisor: a simulation ends with bodies that never will, and leaks: %s\n",
                std::string(internal::ToStd(status.message())).c_str());
