@@ -106,11 +106,10 @@ void TimerQueue::TakeInbox(TimerWheel& wheel) {
 }
 
 // A timer thread that is slow between two of them: their tags tell them whether they are late.
-template <class Due>
-void TimerQueue::FireInAnyOrder(std::vector<Due>& due) {
+void TimerQueue::FireInAnyOrder(std::vector<DueTimer>& due) {
   while (!due.empty()) {
     std::swap(due[executor_->Choose(due.size())], due.back());
-    const Due next = due.back();
+    const DueTimer next = due.back();
     due.pop_back();
     next.timer->fire(*next.timer, next.tag);
     if (!due.empty() && executor_->Choose(2) == 0) executor_->GiveWay();
@@ -119,7 +118,7 @@ void TimerQueue::FireInAnyOrder(std::vector<Due>& due) {
 
 void TimerQueue::Loop() {
   if (executor_ == nullptr) prctl(PR_SET_TIMERSLACK, 1UL);
-  std::vector<TimerWheel::Due> due;
+  std::vector<DueTimer> due;
   TimerWheel wheel(NowTicks(), executor_ == nullptr ? nullptr : &due);
   int64_t rests_until = 0;
   while (true) {

@@ -69,8 +69,7 @@ class TimerQueue {
   void WakeFor(int64_t deadline);
   void Loop();
   void TakeInbox(class TimerWheel& wheel);
-  template <class Due>
-  void FireInAnyOrder(std::vector<Due>& due);
+  void FireInAnyOrder(std::vector<DueTimer>& due);
   [[nodiscard]] int64_t NowTicks() const { return clock_->Now().time_since_epoch().count(); }
 
   const std::shared_ptr<Clock> clock_;

@@ -7,7 +7,7 @@
 
 namespace taskvisor::internal {
 
-TimerWheel::TimerWheel(int64_t now, std::vector<Due>* due) : tick_(TickOf(now)), due_(due) {}
+TimerWheel::TimerWheel(int64_t now, std::vector<DueTimer>* due) : tick_(TickOf(now)), due_(due) {}
 
 void TimerWheel::Link(Timer& timer) {
   Unlink(timer);

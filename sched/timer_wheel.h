@@ -36,13 +36,8 @@ namespace taskvisor::internal {
 // per due or moved timer, not per tick.
 class TimerWheel {
  public:
-  struct Due {
-    Timer* timer;
-    uint64_t tag;
-  };
-
   // `due`: gets what would fire, for the caller to fire in an order of its own; null: it fires.
-  explicit TimerWheel(int64_t now, std::vector<Due>* due = nullptr);
+  explicit TimerWheel(int64_t now, std::vector<DueTimer>* due = nullptr);
 
   // Files an armed timer by its deadline (again, if it was filed).
   void Link(Timer& timer);
@@ -97,7 +92,7 @@ class TimerWheel {
   bool FireIfDue(Timer& timer, int64_t now);
 
   uint64_t tick_;
-  std::vector<Due>* const due_;
+  std::vector<DueTimer>* const due_;
   std::array<Wheel, kLevels> wheels_;
 };
 

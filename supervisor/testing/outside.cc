@@ -84,8 +84,11 @@ void Outside::Park(Atomic<uint32_t>& word, uint32_t expected, const Clock* clock
 }
 
 void Outside::WaitForOthers(Atomic<uint32_t>& word, uint32_t expected) const {
-  FutexWait(word, expected, std::chrono::steady_clock::now() + kPatience);
-  if (word.load(std::memory_order_acquire) != expected) return;
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < until) {
+    FutexWait(word, expected, until);  // may return early
+    if (word.load(std::memory_order_acquire) != expected) return;
+  }
   std::string who;
   for (const FiberExecutor* executor : executors_) who += executor->Describe();
   StopSimulation(

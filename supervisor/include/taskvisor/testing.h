@@ -44,7 +44,7 @@ struct SimulationOptions {
 // no virtual time, but for its waits: SleepFor, WaitFor, what it awaits. It is not interrupted
 // elsewhere. One that waits keeps its worker, as ever, and holds up nobody else; a coroutine keeps
 // none. Heartbeats are judged by virtual time; no stack of a stuck body is taken, CPU time is 0,
-// and Event::thread() is a small number.
+// and Event::thread() is a small number. Task ids count from 1 in each simulation.
 //
 // Outside of the promise, because no seed decides it: a body that makes threads (nested loops of
 // oneTBB do), reads another clock (CancelScope::SleepFor of a scope is on real time), or goes by
