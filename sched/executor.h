@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <thread>
 #include <utility>
 
@@ -27,6 +28,9 @@ class Waits {
                     TimePoint until) = 0;
   // Others first, if any can go on.
   virtual void GiveWay() = 0;
+
+  // What time passes on while it waits; null: it cannot tell.
+  [[nodiscard]] virtual std::shared_ptr<Clock> clock() const = 0;
 
   // Null: the system's way.
   [[nodiscard]] static Waits* Here() { return t_here; }
@@ -82,6 +86,13 @@ class Executor : public Waits {
 inline void GiveWay() {
   Waits* const here = Waits::Here();
   here == nullptr ? std::this_thread::yield() : here->GiveWay();
+}
+
+// The clock of who asks for the real one: not in a simulation.
+[[nodiscard]] inline std::shared_ptr<Clock> ClockHere() {
+  const Waits* const here = Waits::Here();
+  std::shared_ptr<Clock> clock = here == nullptr ? nullptr : here->clock();
+  return clock == nullptr ? RealClock() : clock;
 }
 
 // How often who is about to park looks again before it does, to save the wake-up: not at all

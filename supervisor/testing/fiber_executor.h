@@ -86,7 +86,9 @@ class FiberExecutor final : public Executor {
   // The earliest point that somebody waits for; it may turn out to be nothing.
   [[nodiscard]] std::optional<TimePoint> NextTime() const;
   void MoveTo(TimePoint to) { clock_->MoveTo(to); }
-  [[nodiscard]] const std::shared_ptr<VirtualClock>& clock() const { return clock_; }
+  [[nodiscard]] std::shared_ptr<Clock> clock() const override { return clock_; }
+  [[nodiscard]] TimePoint Now() const { return clock_->Now(); }
+  [[nodiscard]] bool IsClock(const Clock* clock) const { return clock == clock_.get(); }
   // Steps so far, but for those in which the timer thread only looked.
   [[nodiscard]] uint64_t moves() const { return moves_; }
   // True while a strand goes on.

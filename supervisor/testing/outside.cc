@@ -43,7 +43,7 @@ bool Outside::Step() {
 
 bool Outside::Reached(const Clock* clock, TimePoint until) const {
   return std::any_of(executors_.begin(), executors_.end(), [=](const FiberExecutor* executor) {
-    return executor->clock().get() == clock && executor->clock()->Now() >= until;
+    return executor->IsClock(clock) && executor->Now() >= until;
   });
 }
 
@@ -53,19 +53,19 @@ bool Outside::MoveOn(const Clock* clock, TimePoint until) {
   TimePoint next = TimePoint::max();
   for (FiberExecutor* const executor : executors_) {
     TimePoint its = executor->NextTime().value_or(TimePoint::max());
-    if (executor->clock().get() == clock) its = std::min(its, until);
+    if (executor->IsClock(clock)) its = std::min(its, until);
     if (its >= next) continue;
     first = executor;
     next = its;
   }
   if (first == nullptr) return false;
-  first->MoveTo(std::max(next, first->clock()->Now()));
+  first->MoveTo(std::max(next, first->Now()));
   return true;
 }
 
 void Outside::Park(Atomic<uint32_t>& word, uint32_t expected, const Clock* clock, TimePoint until) {
   std::vector<TimePoint> began;
-  for (const FiberExecutor* executor : executors_) began.push_back(executor->clock()->Now());
+  for (const FiberExecutor* executor : executors_) began.push_back(executor->Now());
   uint64_t steps = 0;
   while (word.load(std::memory_order_acquire) == expected) {
     if (steps < kMostStepsAtOnce && Step()) {
@@ -76,7 +76,7 @@ void Outside::Park(Atomic<uint32_t>& word, uint32_t expected, const Clock* clock
     if (!MoveOn(clock, until) && steps == 0) return WaitForOthers(word, expected);
     steps = 0;
     for (size_t i = 0; i < executors_.size(); ++i) {
-      if (executors_[i]->clock()->Now() - began[i] < kLongestWait) continue;
+      if (executors_[i]->Now() - began[i] < kLongestWait) continue;
       StopSimulation("a test waits for more than a hundred virtual years; here is who is there:",
                      executors_[i]->Describe());
     }

@@ -2,6 +2,7 @@
 #define TASKVISOR_SUPERVISOR_TESTING_OUTSIDE_H_
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "sched/executor.h"
@@ -31,6 +32,9 @@ class Outside final : public Waits {
   void Park(Atomic<uint32_t>& word, uint32_t expected, const Clock* clock,
             TimePoint until) override;
   void GiveWay() override;
+  [[nodiscard]] std::shared_ptr<Clock> clock() const override {
+    return executors_.size() == 1 ? executors_.front()->clock() : nullptr;
+  }
 
  private:
   Outside() = default;

@@ -97,7 +97,7 @@ struct Simulation::Inside {
     return false;
   }
 
-  [[nodiscard]] TimePoint Now() const { return executor->clock()->Now(); }
+  [[nodiscard]] TimePoint Now() const { return executor->Now(); }
 
   const uint64_t seed;
   // Shared with the supervisor, which lives on if a body never returns.

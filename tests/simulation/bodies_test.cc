@@ -183,6 +183,20 @@ TEST(SimulatedBodies, AMissedHeartbeatIsToldInVirtualTime) {
   EXPECT_EQ(TimesOf(simulation, EventKind::kTaskRecovered, "silent").size(), 1u);
 }
 
+TEST(SimulatedBodies, AScopeSleepsInVirtualTime) {
+  Simulation simulation;
+  bool slept = true;
+  const TaskWaiter waiter = simulation.Add(TaskSpec::Once([&](TaskContext& context) {
+    const CancelScope scope = context.Child();
+    EXPECT_TRUE(scope.SleepFor(1h));
+    slept = scope.SleepFor(24h);
+  }));
+  simulation.AdvanceBy(2h);
+  EXPECT_TRUE(simulation.handle().Cancel(waiter.id()).value());
+  EXPECT_FALSE(slept);
+  EXPECT_EQ(Passed(simulation), 2h);
+}
+
 TEST(SimulatedBodies, CpuTimeIsNothing) {
   Simulation simulation;
   const auto waiter = simulation.Add(TaskSpec::Once(Sleep).WithCpuTime());

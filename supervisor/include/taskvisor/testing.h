@@ -47,9 +47,9 @@ struct SimulationOptions {
 // and Event::thread() is a small number. Task ids count from 1 in each simulation.
 //
 // Outside of the promise, because no seed decides it: a body that makes threads (nested loops of
-// oneTBB do), reads another clock (CancelScope::SleepFor of a scope is on real time), or goes by
-// addresses. A body that blocks its thread in another way, on a mutex that another body holds or
-// on a condition variable, blocks all: nothing else runs meanwhile.
+// oneTBB do), reads another clock, or goes by addresses. A body that blocks its thread in another
+// way, on a mutex that another body holds or on a condition variable, blocks all: nothing else runs
+// meanwhile.
 //
 // Thread safety: none. The simulation, its handle and its waiters belong to the thread that made
 // it; the process ends with a message if another one makes it move. Several may live at a time, on
