@@ -21,6 +21,7 @@ namespace {
 constexpr size_t kWorkers = 4;
 constexpr size_t kBusCapacity = 65536;
 constexpr uint64_t kMostStepsAtOnce = 100'000;
+constexpr uint64_t kMostStepsOfATask = 20;
 constexpr uint64_t kMostSteps = 20'000'000;
 constexpr int kMostWaitsLeft = 10'000;  // after the shutdown
 
@@ -45,7 +46,9 @@ struct Simulation::Inside {
   explicit Inside(SimulationOptions options)
       : seed(options.seed), executor(std::make_shared<FiberExecutor>(options.seed)) {
     internal::Hooks hooks;
-    hooks.on_observe = [all = events](const Event& event) { all->push_back(event); };
+    if (options.keep_events) {
+      hooks.on_observe = [all = events](const Event& event) { all->push_back(event); };
+    }
     hooks.executor = executor;
     auto created = internal::RuntimeAccess::Create(
         Simulated(std::move(options.config), seed, executor->clock()), std::move(hooks));
@@ -91,7 +94,8 @@ struct Simulation::Inside {
   [[nodiscard]] bool Empty() const { return handle->Stats().tasks == 0; }
 
   bool RunReady() {
-    for (uint64_t steps = 0; steps < kMostStepsAtOnce; ++steps) {
+    const uint64_t most = kMostStepsAtOnce + kMostStepsOfATask * handle->Stats().tasks;
+    for (uint64_t steps = 0; steps < most; ++steps) {
       if (!executor->Step()) return true;
     }
     return false;

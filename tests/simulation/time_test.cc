@@ -125,6 +125,17 @@ TEST(Simulation, ATaskThatRepeatsAtOnceDoesNotStopTime) {
   EXPECT_EQ(OutcomeOf(pump).kind(), OutcomeKind::kCancelled);
 }
 
+TEST(Simulation, ManyTasksAtOnceAreStillOneMoment) {
+  Simulation simulation({.keep_events = false, .config = {.max_tasks = 300'000}});
+  uint64_t runs = 0;
+  std::vector<TaskSpec> batch;
+  for (int i = 0; i < 150'000; ++i) batch.push_back(TaskSpec::Once([&] { ++runs; }));
+  EXPECT_TRUE(simulation.handle().AddBatch(std::move(batch)).ok());
+  EXPECT_TRUE(simulation.RunReady());
+  EXPECT_EQ(runs, 150'000u);
+  EXPECT_TRUE(simulation.events().empty());
+}
+
 TEST(Simulation, EventsHaveTheVirtualTime) {
   Simulation simulation;
   simulation.Add(

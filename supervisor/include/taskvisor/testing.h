@@ -19,6 +19,9 @@ struct SimulationOptions {
   // Decides whatever threads and time would decide.
   uint64_t seed = 1;
 
+  // Whether events() and EventLog() have all events: 640 bytes each.
+  bool keep_events = true;
+
   // As for Supervisor::Create, but: `workers` 0 is 4, whatever the machine has; `clock` must be
   // null; jitter comes from `seed` unless `jitter_seed` or `jitter_source` is set; `placement`
   // means nothing; a `bus_capacity` that was left at its default is 65536, because a test may
@@ -94,12 +97,13 @@ class Simulation {
   // Moves only with the simulation. For a DetachedContext, or for a body's own arithmetic.
   [[nodiscard]] const std::shared_ptr<Clock>& clock() const;
 
-  // Runs until nothing can go on without time passing. False: a hundred thousand steps were
-  // not enough. (A task that repeats at once never lets time pass.)
+  // Runs until nothing can go on without time passing. False: a hundred thousand steps, and
+  // twenty for each task, were not enough. (A task that repeats at once never lets time pass.)
   bool RunReady();
 
   // Runs, and lets time pass up to `to`, or by so much: all that is due on the way happens in its
-  // time. A point that is past is now. After a hundred thousand steps at one point time passes on.
+  // time. A point that is past is now. After as many steps at one point as RunReady makes, time
+  // passes on.
   void AdvanceTo(TimePoint to);
   void AdvanceBy(Duration by);
 
