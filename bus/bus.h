@@ -1,8 +1,6 @@
 #ifndef TASKVISOR_BUS_BUS_H_
 #define TASKVISOR_BUS_BUS_H_
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -20,6 +18,8 @@
 #include "bus/slot.h"
 #include "bus/subscription.h"
 #include "sched/event_count.h"
+#include "sched/executor.h"
+#include "sched/thread.h"
 
 namespace taskvisor::internal {
 
@@ -47,9 +47,12 @@ class Bus {
  public:
   using Subscriptions = typename FanOut<T>::Subscriptions;
 
+  // `executor`: of its threads; null: the system's.
   Bus(size_t capacity, Subscriptions subscriptions, FanOutHooks<T>& hooks,
-      typename Ring<T>::Options options = {})
-      : ring_(capacity, options), fan_out_(ring_, std::move(subscriptions), hooks) {
+      typename Ring<T>::Options options = {}, Executor* executor = nullptr)
+      : ring_(capacity, options),
+        fan_out_(ring_, std::move(subscriptions), hooks),
+        executor_(executor) {
     AddStandIn();
   }
 
@@ -60,8 +63,10 @@ class Bus {
     if (thread_.joinable() || ring_.Exhausted()) return;
     // First: if there is no thread for the bus, nobody else may read the ring, which would not
     // outlive this bus.
-    thread_ = std::thread([this] { Loop(); });
-    for (const auto& subscription : subscriptions()) static_cast<void>(subscription->Start());
+    thread_ = Thread(executor_, "tv-bus", [this] { Loop(); });
+    for (const auto& subscription : subscriptions()) {
+      static_cast<void>(subscription->Start(executor_));
+    }
   }
 
   // fill(T&) writes a record without text in place. Any thread; never blocks.
@@ -104,7 +109,7 @@ class Bus {
   [[nodiscard]] uint64_t fanned_out() const { return fan_out_.fanned_out(); }
 
  private:
-  static constexpr int kLooksBeforeParking = 32;
+  static constexpr int kLooks = 32;             // before it parks
   static constexpr int kLooksBeforeGiving = 4;  // when it was asked for the baton
   static constexpr int kFew = 8;                // records of a look: nobody is in a hurry
   static constexpr int kCalm = 8;               // looks
@@ -122,7 +127,6 @@ class Bus {
   }
 
   void Loop() {
-    pthread_setname_np(pthread_self(), "tv-bus");
     do {
       TakeBaton();
     } while (!Read());
@@ -131,7 +135,7 @@ class Bus {
   }
 
   void TakeBaton() {
-    for (int look = 0; look < kLooksBeforeParking; ++look) {
+    for (int look = 0; look < LooksBeforeParking(kLooks); ++look) {
       if (baton_->TryTake()) return;
       std::this_thread::yield();
     }
@@ -151,7 +155,7 @@ class Bus {
         // Records come one by one, and the stand-in is done with each before the next comes:
         // it is faster alone.
         if (TrySleepAndGive()) return false;
-      } else if (!ring_.InPass()) {
+      } else if (!ring_.InPass() && executor_ == nullptr) {
         calm > 0 ? std::this_thread::yield() : Rest();
       }
     }
@@ -168,8 +172,8 @@ class Bus {
 
   // True: slept, without the baton.
   bool Idle() {
-    for (int look = 0; look < (baton_->Asked() ? kLooksBeforeGiving : kLooksBeforeParking);
-         ++look) {
+    const int looks = LooksBeforeParking(baton_->Asked() ? kLooksBeforeGiving : kLooks);
+    for (int look = 0; look < looks; ++look) {
       std::this_thread::yield();
       if (fan_out_.Drain(kBatch) > 0) return false;
     }
@@ -209,7 +213,8 @@ class Bus {
   const std::chrono::nanoseconds rest_ =
       std::min(kLongestRest, static_cast<int64_t>(ring_.capacity()) * kRestPerSlot);
   const std::shared_ptr<Baton> baton_ = std::make_shared<Baton>();
-  std::thread thread_;
+  Executor* const executor_;
+  Thread thread_;
 };
 
 }  // namespace taskvisor::internal

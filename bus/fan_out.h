@@ -142,9 +142,13 @@ class FanOut {
     uint64_t count;
   };
 
-  void HandOver(int count) {
+  void CountFannedOut(int count) {
     fanned_out_.store(fanned_out_.load(std::memory_order_relaxed) + static_cast<uint64_t>(count),
                       std::memory_order_release);
+  }
+
+  void HandOver(int count) {
+    CountFannedOut(count);
     for (const auto& subscription : subscriptions_) subscription->Flush();
   }
 
@@ -223,7 +227,9 @@ class FanOut {
       const PendingReport pending = reports_[r];
       const Report<T> report =
           hooks_.MakeRefusal(*subscriptions_[pending.subscription], pending.why, pending.count);
-      if (!PublishReport(report)) DeliverReport(report, ring_.TakeNumber());
+      if (PublishReport(report)) continue;
+      DeliverReport(report, ring_.TakeNumber());
+      CountFannedOut(1);
     }
     reports_.clear();
   }

@@ -1,6 +1,8 @@
 #ifndef TASKVISOR_BUS_LATE_WAKE_H_
 #define TASKVISOR_BUS_LATE_WAKE_H_
 
+#include <utility>
+
 #include "bus/baton.h"
 
 namespace taskvisor::internal {
@@ -42,6 +44,10 @@ class LateWake {
     }
     baton.NotifyWaiter();
   }
+
+  // For an executor: the innermost one of the thread that goes on now on this one. That of who
+  // went before.
+  static LateWake* Exchange(LateWake* innermost) { return std::exchange(t_innermost, innermost); }
 
   // For what may take long, or wait for a subscriber: code of the user's. Pays what is owed, and
   // while it lives every wake-up is paid at once.

@@ -12,6 +12,7 @@
 #include "bus/ring.h"
 #include "bus/subscription.h"
 #include "sched/event_count.h"
+#include "sched/executor.h"
 
 namespace taskvisor::internal {
 
@@ -59,7 +60,7 @@ class RingReader final : public StandIn<T> {
       if (fan_out_.ring().closed()) return Retire();
       if (count > 0) {
         look = 0;
-      } else if (++look < looks_) {
+      } else if (++look < LooksBeforeParking(looks_)) {
         Pause(look);
       } else if (Park(own)) {
         return;

@@ -12,6 +12,8 @@
 #include "bus/spsc_queue.h"
 #include "sched/atomic.h"
 #include "sched/event_count.h"
+#include "sched/executor.h"
+#include "sched/thread.h"
 
 namespace taskvisor::internal {
 
@@ -85,11 +87,12 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
   Subscription(std::string name, size_t capacity, std::unique_ptr<Sink<T>> sink)
       : name_(std::move(name)), queue_(capacity), sink_(std::move(sink)) {}
 
-  // False if the system has no thread for us: the subscription is then closed.
-  bool Start() {
+  // False if the system has no thread for us: the subscription is then closed. `executor`: of
+  // the thread; null: the system's.
+  bool Start(Executor* executor = nullptr) {
     if (!Move(kIdle, kOpen)) return state_.load(std::memory_order_acquire) == kOpen;
     try {
-      std::thread([self = this->shared_from_this()] { self->Loop(); }).detach();
+      Thread(executor, nullptr, [self = this->shared_from_this()] { self->Loop(); }).detach();
       return true;
     } catch (const std::exception&) {  // no thread, or no memory for one
       state_.store(kClosed, std::memory_order_release);
@@ -212,7 +215,7 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
   }
 
   void Rest() {
-    for (int look = 0; look < kLooksBeforeParking; ++look) {
+    for (int look = 0; look < LooksBeforeParking(kLooks); ++look) {
       if (StoodIn()) return;
       std::this_thread::yield();
       if (HasWork()) return;
@@ -229,7 +232,7 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
   }
 
   // A wake-up costs the fan-out some 8 us, a yield the others nothing.
-  static constexpr int kLooksBeforeParking = 16;
+  static constexpr int kLooks = 16;
 
   const std::string name_;
   SpscQueue<const T*> queue_;

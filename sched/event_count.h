@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "sched/atomic.h"
+#include "sched/executor.h"
 #include "sched/futex.h"
 
 namespace taskvisor::internal {
@@ -39,11 +40,24 @@ class EventCount {
 
   void Wait(Key key) { WaitUntil(key, std::chrono::steady_clock::time_point::max()); }
 
-  // Real time, whatever clock the supervisor runs on: callers on virtual time arm a
-  // timer that notifies.
+  // Real time, whatever clock the supervisor runs on.
   void WaitUntil(Key key, std::chrono::steady_clock::time_point deadline) {
     // acquire: pairs with the release in Notify.
-    if (word_.load(std::memory_order_acquire) == key) FutexWait(word_, key, deadline);
+    if (word_.load(std::memory_order_acquire) != key) return;
+    const bool limited = deadline != std::chrono::steady_clock::time_point::max();
+    if (Waits* const here = Waits::Here(); here != nullptr && !limited) {
+      return here->Park(word_, key, nullptr, deadline);
+    }
+    FutexWait(word_, key, deadline);
+  }
+
+  // For callers on a clock that does not run by itself: whoever moves it notifies, but for an
+  // executor, which knows by this when to go on.
+  void WaitUntil(Key key, const Clock& clock, TimePoint deadline) {
+    Waits* const here = Waits::Here();
+    if (here == nullptr) return Wait(key);
+    // acquire: as above.
+    if (word_.load(std::memory_order_acquire) == key) here->Park(word_, key, &clock, deadline);
   }
 
   // From now on NotifyObserved answers true. Called as PrepareWait is: after making oneself known

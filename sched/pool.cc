@@ -111,21 +111,30 @@ struct Pool::WorkItem {
   uint32_t index;
 };
 
-Pool::Pool(size_t workers, const Placement& placement)
+Pool::Pool(size_t workers, const Placement& placement, Executor* executor)
     : id_(NextId()),
-      workers_(WorkersFor(workers, WorkCount::kMaxWorkers, placement)),
+      executor_(executor),
+      workers_(executor != nullptr ? std::max<size_t>(workers, 1)
+                                   : WorkersFor(workers, WorkCount::kMaxWorkers, placement)),
       count_(workers_, SeatsFor(workers_)),
       shelves_(std::make_unique<Shelf<Runnable*>[]>(SeatsFor(workers_))),
       keeper_(&no_keeper),
-      tbb_(std::make_unique<Tbb>(*this, placement)) {
+      tbb_(executor != nullptr ? nullptr : std::make_unique<Tbb>(*this, placement)) {
+  if (executor_ != nullptr) {
+    executor_->Serve(*this);
+    return;
+  }
   for (uint32_t i = 0; i < tbb_->seats.size(); ++i) free_seats_.Push(i, tbb_->Link());
 }
 
 Pool::~Pool() = default;
 
 bool Pool::OnWorkerOf(uint32_t id) { return ArenaObserver::Here() == id && id != 0; }
+uint32_t Pool::ExchangeHere(uint32_t id) { return ArenaObserver::ExchangeHere(id); }
 
 void Pool::Submit(Runnable& runnable, Priority priority) {
+  if (executor_ != nullptr) [[unlikely]]
+    return executor_->Submit(runnable, priority);
   ready_.Push(&runnable, priority) ? Announce(1) : keeper_->OnRefused(runnable);
 }
 
@@ -326,6 +335,7 @@ void Pool::Resume() {
 }
 
 void Pool::Join() {
+  if (executor_ != nullptr) return executor_->JoinPool();
   Await(idle_, [this] { return count_.TryClose(); });
   for (TbbSeat& seat : tbb_->seats) {
     seat.group_.wait();

@@ -7,6 +7,7 @@
 
 #include "sched/atomic.h"
 #include "sched/event_count.h"
+#include "sched/executor.h"
 #include "sched/index_stack.h"
 #include "sched/ready_lanes.h"
 #include "sched/shelf.h"
@@ -126,7 +127,8 @@ class Keeper {
 class Pool {
  public:
   // workers = 0: as many as this process may use cores (UsableCores). REQUIRES: as there.
-  explicit Pool(size_t workers, const Placement& placement = {});
+  // `executor`: runs everything in the place of TBB, on so many seats as `workers` says.
+  explicit Pool(size_t workers, const Placement& placement = {}, Executor* executor = nullptr);
   ~Pool();  // REQUIRES: Join was called, or nothing was ever submitted.
 
   Pool(const Pool&) = delete;
@@ -137,13 +139,14 @@ class Pool {
   void SetKeeper(Keeper& keeper) { keeper_ = &keeper; }
   // The same. Who is none need not be told.
   void SetIdler(Idler& idler) { idler_ = &idler; }
+  [[nodiscard]] Idler* idler() const { return idler_; }
 
   void Submit(Runnable& runnable, Priority priority = Priority::kNormal);
 
   // Submits the `count` elements of [first, ...), each a Runnable*, all of one class.
   template <class Iterator>
   void SubmitRange(Iterator first, size_t count, Priority priority = Priority::kNormal) {
-    if (ready_.PushRange(first, count, priority)) return Announce(count);
+    if (executor_ == nullptr && ready_.PushRange(first, count, priority)) return Announce(count);
     for (; count > 0; --count, ++first) Submit(**first, priority);  // as many as there is room for
   }
 
@@ -169,9 +172,14 @@ class Pool {
   [[nodiscard]] bool OnWorker() const { return OnWorkerOf(id_); }
   // The same, for the id() of a pool that may be gone. 0 is no pool's.
   [[nodiscard]] static bool OnWorkerOf(uint32_t id);
+  // For an executor: from now on the calling thread is a worker of the pool `id`, 0: of none. What
+  // it was before.
+  static uint32_t ExchangeHere(uint32_t id);
   [[nodiscard]] uint32_t id() const { return id_; }
 
   [[nodiscard]] size_t workers() const { return workers_; }
+  // By an executor.
+  [[nodiscard]] bool simulated() const { return executor_ != nullptr; }
   [[nodiscard]] size_t seats() const { return SeatsFor(workers_); }
 
  private:
@@ -208,6 +216,7 @@ class Pool {
   [[nodiscard]] bool StayAwake() const;
 
   const uint32_t id_;
+  Executor* const executor_;
   const size_t workers_;
   ReadyLanes<Runnable*> ready_;
   WorkCount count_;

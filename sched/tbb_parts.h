@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "sched/atomic.h"
 #include "taskvisor/placement.h"
@@ -95,6 +96,7 @@ class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
 
   // The pool whose arena the calling thread is in; 0: none.
   static uint32_t Here() { return t_here; }
+  static uint32_t ExchangeHere(uint32_t pool) { return std::exchange(t_here, pool); }
 
  private:
   static thread_local uint32_t t_here;

@@ -16,7 +16,7 @@ inline TimePoint SaturatingAdd(TimePoint now, Duration delay) {
 // read before the condition is judged: what came true before the deadline counts.
 //
 // Needs no timer: a clock that runs by itself bounds the futex; one that is moved by
-// hand tells us of each move.
+// hand tells us of each move, and an executor knows until when we wait.
 template <class Condition>
 bool AwaitUntil(Clock& clock, EventCount& events, TimePoint deadline, Condition condition) {
   const bool late = clock.Now() >= deadline;
@@ -30,7 +30,7 @@ bool AwaitUntil(Clock& clock, EventCount& events, TimePoint deadline, Condition 
     const bool over = clock.Now() >= deadline;
     met = condition();
     if (met || over) break;
-    events.WaitUntil(key, real ? deadline : TimePoint::max());
+    real ? events.WaitUntil(key, deadline) : events.WaitUntil(key, clock, deadline);
   }
   if (!real) clock.Unwatch(&deadline);
   return met;

@@ -66,6 +66,12 @@ struct Timer {
 static_assert(sizeof(Timer) == 64, "a cache line; 6 bytes at its end are free for who derives");
 #endif
 
+// One that was due when it was looked at, and what it was armed with.
+struct DueTimer {
+  Timer* timer;
+  uint64_t tag;
+};
+
 }  // namespace taskvisor::internal
 
 #endif  // TASKVISOR_SCHED_TIMER_H_

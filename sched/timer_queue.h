@@ -4,10 +4,11 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <thread>
+#include <vector>
 
 #include "sched/atomic.h"
 #include "sched/event_count.h"
+#include "sched/thread.h"
 #include "sched/timer.h"
 #include "taskvisor/clock.h"
 
@@ -40,7 +41,8 @@ class TimerQueue {
   static constexpr Duration kResolution = std::chrono::milliseconds(1);
   static constexpr Duration kGather = std::chrono::microseconds(100);
 
-  explicit TimerQueue(std::shared_ptr<Clock> clock);
+  // `executor`: of the thread; what it fires at one time then comes in an order that it chooses.
+  explicit TimerQueue(std::shared_ptr<Clock> clock, Executor* executor = nullptr);
   ~TimerQueue();  // Stop()
 
   // Throws if the system has no thread for it; nothing is started then.
@@ -67,14 +69,16 @@ class TimerQueue {
   void WakeFor(int64_t deadline);
   void Loop();
   void TakeInbox(class TimerWheel& wheel);
+  void FireInAnyOrder(std::vector<DueTimer>& due);
   [[nodiscard]] int64_t NowTicks() const { return clock_->Now().time_since_epoch().count(); }
 
   const std::shared_ptr<Clock> clock_;
+  Executor* const executor_;
   EventCount events_;
   alignas(kCacheLine) Atomic<uintptr_t> inbox_{0};
   Atomic<int64_t> wakes_at_{INT64_MAX};
   Atomic<bool> stop_{false};
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace taskvisor::internal

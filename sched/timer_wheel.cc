@@ -7,7 +7,7 @@
 
 namespace taskvisor::internal {
 
-TimerWheel::TimerWheel(int64_t now) : tick_(TickOf(now)) {}
+TimerWheel::TimerWheel(int64_t now, std::vector<DueTimer>* due) : tick_(TickOf(now)), due_(due) {}
 
 void TimerWheel::Link(Timer& timer) {
   Unlink(timer);
@@ -142,7 +142,8 @@ bool TimerWheel::FireIfDue(Timer& timer, int64_t now) {
     // Cancel).
     if (timer.word.compare_exchange_weak(seen, seen & ~Timer::kArmed, std::memory_order_acq_rel,
                                          std::memory_order_acquire)) {
-      return timer.fire(timer, tag), true;
+      due_ == nullptr ? timer.fire(timer, tag) : due_->push_back({&timer, tag});
+      return true;
     }
   }
   return false;

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "sched/timer.h"
 
@@ -35,7 +36,8 @@ namespace taskvisor::internal {
 // per due or moved timer, not per tick.
 class TimerWheel {
  public:
-  explicit TimerWheel(int64_t now);
+  // `due`: gets what would fire, for the caller to fire in an order of its own; null: it fires.
+  explicit TimerWheel(int64_t now, std::vector<DueTimer>* due = nullptr);
 
   // Files an armed timer by its deadline (again, if it was filed).
   void Link(Timer& timer);
@@ -90,6 +92,7 @@ class TimerWheel {
   bool FireIfDue(Timer& timer, int64_t now);
 
   uint64_t tick_;
+  std::vector<DueTimer>* const due_;
   std::array<Wheel, kLevels> wheels_;
 };
 

@@ -2,9 +2,9 @@
 #define TASKVISOR_SUPERVISOR_ACTOR_STATE_H_
 
 #include <cstdint>
-#include <thread>
 
 #include "sched/atomic.h"
+#include "sched/executor.h"
 #include "supervisor/actor_word.h"
 
 namespace taskvisor::internal {
@@ -154,7 +154,7 @@ class ActorState {
                                });
       const Snapshot seen{update.seen};
       if (update || seen.cancelled() || seen.due() || !seen.pinned()) return update;
-      std::this_thread::yield();
+      GiveWay();
     }
   }
   // Worker that was refused, before it looks again.
@@ -243,7 +243,7 @@ class ActorState {
                  return s.In(Phase::kSettling).Without(kTimedOut | kScoped | kSilent | kDue);
                });
       if (update) return {update.seen};
-      std::this_thread::yield();
+      GiveWay();
     }
   }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "sched/executor.h"
 #include "sched/timed_wait.h"
 #include "supervisor/async_attempt.h"
 #include "supervisor/publisher.h"
@@ -134,15 +135,15 @@ CancelScope CancelScope::Child() const {
 std::stop_token CancelScope::StopToken() const { return node_->token(); }
 
 bool CancelScope::SleepFor(Duration duration) const {
-  Clock& clock = *RealClock();
-  return !internal::AwaitUntil(clock, node_->changed(),
-                               internal::SaturatingAdd(clock.Now(), duration),
+  const std::shared_ptr<Clock> clock = internal::ClockHere();
+  return !internal::AwaitUntil(*clock, node_->changed(),
+                               internal::SaturatingAdd(clock->Now(), duration),
                                [this] { return Cancelled(); });
 }
 
 struct DetachedContext::State {
   explicit State(const Options& options)
-      : clock(options.clock != nullptr ? options.clock : RealClock()),
+      : clock(options.clock != nullptr ? options.clock : internal::ClockHere()),
         last_error(options.last_error) {
     name.Set(std::string_view(options.name).substr(0, kMaxNameLength));
     // The path of a real attempt, so that the same transitions apply.

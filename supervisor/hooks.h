@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -10,8 +11,10 @@
 
 namespace taskvisor::internal {
 
+class Executor;
+
 // Places where a test stands in for a failure that cannot be brought about from
-// outside. All empty in production.
+// outside, or for threads. All empty in production.
 struct Hooks {
   // On the fan-out thread, for each event; may throw.
   std::function<void(const Event&)> on_observe;
@@ -22,6 +25,8 @@ struct Hooks {
   // As if so many threads, those that publish first, were all that the bus has lanes for.
   // 0: the bus's own limit.
   uint32_t bus_threads = 0;
+  // Runs everything, in the place of threads.
+  std::shared_ptr<Executor> executor = nullptr;
 };
 
 }  // namespace taskvisor::internal

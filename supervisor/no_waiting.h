@@ -17,6 +17,12 @@ class NoWaiting {
   NoWaiting(const NoWaiting&) = delete;
   NoWaiting& operator=(const NoWaiting&) = delete;
 
+  // For an executor: the innermost mark of the thread that goes on now on this one. That of who
+  // went before.
+  static const NoWaiting* Exchange(const NoWaiting* mark) {
+    return std::exchange(Innermost(), mark);
+  }
+
   [[nodiscard]] static bool For(uint32_t pool) {
     const NoWaiting* mark = Innermost();
     while (mark != nullptr && mark->pool_ != pool) mark = mark->outer_;

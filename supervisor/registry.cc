@@ -16,10 +16,7 @@ namespace taskvisor::internal {
 namespace {
 
 // Process-wide, so that an id is never given twice, by any supervisor.
-uint64_t NextIdValue() {
-  static Atomic<uint64_t> next{1};
-  return next.fetch_add(1, std::memory_order_relaxed);  // relaxed: only a number
-}
+constinit Atomic<uint64_t> next_id_of_process{1};
 
 NameLink& LinkOf(void* slab, uint32_t index) {
   return static_cast<Slab<NameLink>*>(slab)->At(index);
@@ -107,6 +104,8 @@ Registry::Registry(const SupervisorConfig& config, const Pool& pool, Publisher& 
     : publisher_(publisher),
       actor_(actor),
       pool_(pool.id()),
+      // A simulation's ids are its own: what ran before it in the process must not show in it.
+      next_id_(pool.simulated() ? own_ids_ : next_id_of_process),
       ended_(std::make_unique<Ended[]>(pool.seats())),
       gate_(config.max_tasks, pool.seats()),
       slab_(SlotsFor(config.max_tasks, pool.seats())),
@@ -121,7 +120,8 @@ Entry& Registry::Reserve() {
     entry.actor = &actor_;
   }
   entry.state.Reserve();
-  entry.id.store(NextIdValue(), std::memory_order_release);
+  // relaxed: only a number
+  entry.id.store(next_id_.fetch_add(1, std::memory_order_relaxed), std::memory_order_release);
   return entry;
 }
 

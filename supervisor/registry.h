@@ -142,6 +142,8 @@ class Registry : public Idler {
   Publisher& publisher_;
   Actor& actor_;
   const uint32_t pool_;  // its id
+  Atomic<uint64_t> own_ids_{1};
+  Atomic<uint64_t>& next_id_;  // the process's, or its own: see the constructor
   const std::unique_ptr<Ended[]> ended_;
   Lifecycle gate_;
   Slab<Entry> slab_;

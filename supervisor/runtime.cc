@@ -22,8 +22,8 @@ constexpr std::chrono::milliseconds kDestroyMargin{500};
 Runtime::Runtime(SupervisorConfig config, Hooks hooks)
     : config_(std::move(config)),
       hooks_(std::move(hooks)),
-      pool_(config_.workers, config_.placement),
-      timers_(config_.clock),
+      pool_(config_.workers, config_.placement, hooks_.executor.get()),
+      timers_(config_.clock, hooks_.executor.get()),
       subscribers_(config_, hooks_,
                    // One that finishes has published its TaskRemoved, or is about to.
                    [this](TaskId id) {
@@ -32,7 +32,7 @@ Runtime::Runtime(SupervisorConfig config, Hooks hooks)
                    }),
       publisher_(subscribers_.bus(), *config_.clock),
       registry_(config_, pool_, publisher_, actor_),
-      watchdog_(*config_.clock, publisher_, registry_, pool_.seats()),
+      watchdog_(*config_.clock, publisher_, registry_, pool_.seats(), hooks_.executor.get()),
       actor_(config_, pool_, timers_, publisher_, registry_, watchdog_),
       admission_(config_, registry_, actor_, publisher_, pool_, timers_),
       shutdown_(*this) {

@@ -1,7 +1,5 @@
 #include "supervisor/shutdown.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -10,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "sched/thread.h"
 #include "sched/timed_wait.h"
 #include "supervisor/line_buffer.h"
 #include "supervisor/no_waiting.h"
@@ -24,6 +23,7 @@ namespace {
 // How long tasks that are between two phases (in a few lines of ours) get to end after
 // the bodies have been given up. Real time.
 constexpr std::chrono::milliseconds kSettleLimit{200};
+constexpr int kSettleLooks = 100;  // in a simulation
 
 std::string ReasonOf(const ShutdownTrigger& trigger) {
   switch (trigger.kind) {
@@ -61,7 +61,10 @@ bool Shutdown::Request(ShutdownTrigger trigger, Duration grace, absl::Status fai
   std::shared_ptr<Runtime> self = runtime_.shared_from_this();
   try {
     const BlockSignals block;
-    std::thread(RunAndLetGo, self).detach();
+    // The lambda has no runtime when it ends: see Progress.
+    Thread(runtime_.hooks().executor.get(), "tv-shutdown", [self]() mutable {
+      RunAndLetGo(std::move(self));
+    }).detach();
   } catch (const std::exception&) {
     RunAndLetGo(std::move(self));  // no thread to be had: on this one
   }
@@ -105,7 +108,6 @@ absl::Status Shutdown::Result() const {
 }
 
 void Shutdown::RunPhases() {
-  pthread_setname_np(pthread_self(), "tv-shutdown");
   Phase("close", [this] { runtime_.registry().gate().Close(); });
   Phase("announce", [this] {
     if (trigger_.kind == ShutdownTrigger::Kind::kNatural) return;
@@ -194,12 +196,13 @@ void Shutdown::AbandonRest() {
     return rest;
   };
   const auto until = std::chrono::steady_clock::now() + kSettleLimit;
-  while (abandon_all(/*force=*/false)) {
-    if (std::chrono::steady_clock::now() >= until) {
+  const bool simulated = runtime_.pool().simulated();  // then real time counts for nothing
+  for (int look = 0; abandon_all(/*force=*/false); ++look) {
+    if (simulated ? look > kSettleLooks : std::chrono::steady_clock::now() >= until) {
       abandon_all(/*force=*/true);
       break;
     }
-    std::this_thread::yield();
+    GiveWay();
   }
   // And whom their own grace gave up. Looked up last, or one could slip between.
   for (StuckTask& task : registry.StuckTasks(now)) {

@@ -126,7 +126,8 @@ SubscriberSet::SubscriberSet(const SupervisorConfig& config, const Hooks& hooks,
       back_channel_(std::make_shared<BackChannel>()),
       bus_(config.bus_capacity, Subscribe(config, done_, back_channel_), *this,
            hooks.bus_threads == 0 ? Ring<EventRecord>::Options()
-                                  : Ring<EventRecord>::Options{.max_threads = hooks.bus_threads}) {
+                                  : Ring<EventRecord>::Options{.max_threads = hooks.bus_threads},
+           hooks.executor.get()) {
   std::lock_guard lock(back_channel_->mutex);
   back_channel_->bus = &bus_;
   back_channel_->clock = &clock_;

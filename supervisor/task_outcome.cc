@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "sched/executor.h"
 #include "sched/timed_wait.h"
 #include "supervisor/outcome_cell.h"
 #include "supervisor/status.h"
@@ -14,7 +15,7 @@ using internal::OutcomeCell;
 bool Decided(const OutcomeCell& cell) { return cell.state() != OutcomeCell::kPending; }
 // To be woken costs the worker that sets the outcome some microseconds: who waits looks
 // about as long before it parks, and leaves its core to others meanwhile.
-constexpr int kLooksBeforeParking = 32;
+constexpr int kLooks = 32;
 
 bool Drained(const OutcomeCell& cell) {
   return cell.state() == OutcomeCell::kDrained || cell.state() == OutcomeCell::kDropped;
@@ -28,7 +29,8 @@ absl::Status AwaitCell(OutcomeCell* cell, There there, std::optional<Duration> l
     if (cell->MustNotWait()) return internal::WouldDeadlock("a wait for an outcome");
     const auto condition = [&] { return there(*cell); };
     if (!limit.has_value()) {
-      for (int look = 0; look < kLooksBeforeParking && !condition(); ++look) {
+      const int looks = internal::LooksBeforeParking(kLooks);
+      for (int look = 0; look < looks && !condition(); ++look) {
         std::this_thread::yield();
       }
       internal::Await(cell->changed(), condition);

@@ -5,14 +5,19 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <utility>
 
 namespace taskvisor::internal {
 
-// The kernel's number of the calling thread.
+inline constinit thread_local int32_t t_this_thread = 0;  // 0: not known yet
+
+// The kernel's number of the calling thread, or what an executor has put in its place.
 inline int32_t ThisThread() {
-  thread_local const auto id = static_cast<int32_t>(syscall(SYS_gettid));
-  return id;
+  if (t_this_thread == 0) [[unlikely]]
+    t_this_thread = static_cast<int32_t>(syscall(SYS_gettid));
+  return t_this_thread;
 }
+inline int32_t ExchangeThisThread(int32_t number) { return std::exchange(t_this_thread, number); }
 
 }  // namespace taskvisor::internal
 

@@ -1,11 +1,10 @@
 #include "supervisor/watchdog.h"
 
-#include <pthread.h>
-
 #include <array>
 #include <exception>
 #include <span>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "sched/stack_text.h"
@@ -16,10 +15,12 @@
 
 namespace taskvisor::internal {
 
-Watchdog::Watchdog(Clock& clock, Publisher& publisher, Registry& registry, size_t seats)
+Watchdog::Watchdog(Clock& clock, Publisher& publisher, Registry& registry, size_t seats,
+                   Executor* executor)
     : clock_(clock),
       publisher_(publisher),
       registry_(registry),
+      executor_(executor),
       seats_(seats),
       slots_(std::make_unique<WatchSlot[]>(seats)) {}
 
@@ -44,7 +45,7 @@ bool Watchdog::EnsureThread() {
     const BlockSignals block;
     memories_.resize(seats_);
     silences_.reserve(seats_);
-    thread_ = std::thread([this] { Loop(); });
+    thread_ = Thread(executor_, "tv-watchdog", [this] { Loop(); });
     // release: pairs with the acquire in Stop, which joins it.
     state_.store(kRunning, std::memory_order_release);
     return true;
@@ -103,7 +104,6 @@ void Watchdog::AbandonOverdue() {
 }
 
 void Watchdog::Loop() {
-  pthread_setname_np(pthread_self(), "tv-watchdog");
   const auto stopped = [this] { return state_.load(std::memory_order_acquire) == kStopped; };
   while (!stopped()) {
     const int64_t until = next_look_.load(std::memory_order_acquire);

@@ -7,11 +7,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "sched/atomic.h"
 #include "sched/event_count.h"
+#include "sched/thread.h"
 #include "sched/timed_wait.h"
 #include "supervisor/abandon_box.h"
 #include "supervisor/entry.h"
@@ -56,7 +56,9 @@ inline constexpr std::chrono::milliseconds kStackLimit{100};
 // taken: the pin is refused otherwise, and nothing is told.
 class Watchdog {
  public:
-  Watchdog(Clock& clock, Publisher& publisher, Registry& registry, size_t seats);
+  // `executor`: of the thread; null: the system's.
+  Watchdog(Clock& clock, Publisher& publisher, Registry& registry, size_t seats,
+           Executor* executor = nullptr);
   ~Watchdog();  // Stop()
 
   // The worker on that seat, before kRunning. Null: no heartbeat is declared.
@@ -119,13 +121,14 @@ class Watchdog {
   Clock& clock_;
   Publisher& publisher_;
   Registry& registry_;
+  Executor* const executor_;
   const size_t seats_;
   const std::unique_ptr<WatchSlot[]> slots_;
   alignas(kCacheLine) Atomic<int64_t> next_look_{INT64_MAX};  // ns of the clock
   Atomic<uint32_t> state_{kIdle};
   EventCount events_;
   AbandonBox overdue_;
-  std::thread thread_;
+  Thread thread_;
 
   // The thread's own.
   std::vector<Memory> memories_;

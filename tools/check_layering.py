@@ -28,8 +28,9 @@ BELOW = {
     "tools": {"tools"},
     "examples": {"examples"},
 }
-LOWEST_OF_SCHED = {"sched/atomic.h", "sched/event_count.h", "sched/futex.h", "sched/prefetch.h",
-                   "sched/thread_numbers.h", "sched/zero_pages.h"}
+LOWEST_OF_SCHED = {"sched/atomic.h", "sched/event_count.h", "sched/executor.h", "sched/futex.h",
+                   "sched/prefetch.h", "sched/thread.h", "sched/thread_numbers.h",
+                   "sched/zero_pages.h"}
 QUEUE_FILE = "sched/ready_queue.h"
 MAX_LINES = 400
 INCLUDE = re.compile(r'\s*#\s*include\s+([<"])([^>"]+)[>"]')

@@ -20,7 +20,7 @@ BLOCKING = re.compile(
     r"\b(mutex|shared_mutex|lock_guard|unique_lock|shared_lock|scoped_lock|condition_variable\w*"
     r"|call_once|once_flag|atomic_flag|(counting|binary)_semaphore|latch|barrier|(?<![.])promise|future"
     r"|pthread_(mutex|cond|rwlock|spin|join|barrier)\w*|sem_wait|u?sleep|nanosleep"
-    r"|sleep_(for|until)|yield|_mm_pause|FutexWait|Await\w*|Wait|WaitFor|WaitUntil)\s*[<(;]"
+    r"|sleep_(for|until)|yield|GiveWay|_mm_pause|FutexWait|Await\w*|Wait|WaitFor|WaitUntil)\s*[<(;]"
     r"|\bstd::(\w*mutex|once_flag|(lock_guard|(unique|scoped|shared)_lock)|condition_variable\w*)\b"
     r"|[.>](wait|join|lock|get_future)\s*\("
     r"|while\s*\([^;]*(exchange\(|test_and_set)"
@@ -30,6 +30,8 @@ BLOCKING = re.compile(
 OFF_THE_PATH = {
     "sched/event_count.h": "the wait itself; Notify, which the paths call, is wait-free",
     "sched/futex.h": "the wait itself; a wake-up does not wait",
+    "sched/executor.h": "says how a thread waits, where it does",
+    "sched/thread.h": "the end of a thread, for who joins it",
     "sched/timed_wait.h": "for callers that ask to wait",
     "sched/clock.cc": "the lock of a manual clock, which tests move",
     "bus/subscription.h": "its waits are those of the subscriber's own thread",
@@ -46,10 +48,15 @@ OFF_THE_PATH = {
     "supervisor/task_outcome.cc": "TaskWaiter: for callers that ask to wait",
     "supervisor/include/taskvisor/waiter.h": "Waiter: for callers that ask to wait",
     "supervisor/when.cc": "WhenAll and WhenAny: for callers that ask to wait",
+    "supervisor/testing/fiber_executor.h": "a simulation: one thread, where nobody else waits",
+    "supervisor/testing/fiber_executor.cc": "a simulation: one thread, where nobody else waits",
+    "supervisor/testing/outside.h": "a simulation: how its thread waits",
+    "supervisor/testing/outside.cc": "a simulation: how its thread waits",
 }
 
 # (file, a part of the line, why the line may stay)
 ALLOWED = (
+    ("sched/timer_queue.cc", "GiveWay();", "a timer thread that an executor runs"),
     ("sched/tbb_parts.h", "std::lock_guard lock(mutex_);", "making and ending a pool"),
     ("sched/tbb_parts.h", "std::mutex mutex_;", "making and ending a pool"),
     ("sched/pool.cc", "std::this_thread::yield();", "more than kSpareSeats threads stand still"),
@@ -65,7 +72,7 @@ ALLOWED = (
     ("bus/bus.h", "Await(baton_->bus_events()", "the fan-out thread waits for the baton"),
     ("bus/ring_reader.h", "std::this_thread::yield();", "a subscriber's thread looks again"),
     ("bus/ring_reader.h", "own.events().Wait", "a subscriber's thread sleeps"),
-    ("supervisor/actor_state.h", "std::this_thread::yield();",
+    ("supervisor/actor_state.h", "GiveWay();",
      "Settle: the worker of a body that is being cancelled just now waits for the canceller"),
     ("supervisor/attempt_context.h", "once_flag", "a body asks for its own name"),
     ("supervisor/attempt_context.cc", "std::call_once(", "a body asks for its own name"),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fails unless README quotes its first program, and what it prints, exactly.
+"""Fails unless README quotes the programs that it shows, and what they print, exactly.
 
 Usage: tools/check_readme.py [--fix]
 Exit codes: 0 the same, 1 they differ (or --fix wrote the quotes anew).
@@ -13,6 +13,8 @@ README = ROOT / "README.md"
 QUOTES = (  # the n-th block of a language, and the file it quotes
     (r"```cpp\n(.*?)```", "examples/quick_start.cc"),
     (r"```\n(task-1.*?)```", "examples/quick_start.expected"),
+    (r"```cpp\n(// Testing a retry.*?)```", "examples/testing_a_policy.cc"),
+    (r"```\n(attempt 1: .*?)```", "examples/testing_a_policy.expected"),
 )
 
 

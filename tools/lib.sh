@@ -8,8 +8,8 @@ EXIT_USAGE=2    # the command line makes no sense
 EXIT_MACHINE=3  # this machine cannot be set up
 
 BUILD_PACKAGES=(g++ cmake ninja-build pkg-config python3 libtbb-dev libconcurrentqueue-dev
-  libabsl-dev libgtest-dev libgmock-dev libbenchmark-dev libboost-dev libcaf-dev libssl-dev libcli11-dev
-  nlohmann-json3-dev libfmt-dev)
+  libabsl-dev libgtest-dev libgmock-dev libbenchmark-dev libboost-dev libboost-context-dev libcaf-dev
+  libssl-dev libcli11-dev nlohmann-json3-dev libfmt-dev)
 BENCH_PACKAGES=(python3-matplotlib)
 # llvm: without its symbolizer a sanitizer's report names no line.
 CHECK_PACKAGES=(spin clang libclang-rt-14-dev llvm clang-format clang-tidy ccache)

@@ -31,3 +31,6 @@ run(${CMAKE_COMMAND} -S "${CMAKE_CURRENT_LIST_DIR}" -B "${scratch}/build" -G "${
 run(${CMAKE_COMMAND} --build "${scratch}/build")
 run("${scratch}/build/consumer")
 run("${scratch}/build/consumer_pkg_config")
+if(EXISTS "${prefix}/include/taskvisor/testing.h")
+  run("${scratch}/build/consumer_simulation")
+endif()

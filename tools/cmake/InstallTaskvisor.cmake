@@ -14,6 +14,18 @@ install(
   NAMESPACE taskvisor::
   DESTINATION "${_taskvisor_package_dir}")
 
+if(TARGET taskvisor_testing)
+  install(
+    TARGETS taskvisor_testing
+    EXPORT taskvisorTestingTargets
+    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+    FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+  install(
+    EXPORT taskvisorTestingTargets
+    NAMESPACE taskvisor::
+    DESTINATION "${_taskvisor_package_dir}")
+endif()
+
 configure_package_config_file(
   "${CMAKE_CURRENT_LIST_DIR}/taskvisorConfig.cmake.in"
   "${PROJECT_BINARY_DIR}/package/taskvisorConfig.cmake"

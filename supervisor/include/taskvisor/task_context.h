@@ -58,7 +58,8 @@ class CancelScope {
   [[nodiscard]] CancelScope Child() const;
   [[nodiscard]] std::stop_token StopToken() const;
 
-  // Sleeps on real time; returns early, and false, once the scope is cancelled.
+  // Sleeps on real time (in a simulation on its time); returns early, and false, once the scope is
+  // cancelled.
   bool SleepFor(Duration duration) const;
 
  private:
@@ -229,7 +230,7 @@ class DetachedContext {
     std::string name = "detached";
     uint32_t attempt = 1;
     CancelCause cancelled = CancelCause::kNone;  // anything else: cancelled from the start
-    std::shared_ptr<Clock> clock = nullptr;      // default: RealClock()
+    std::shared_ptr<Clock> clock = nullptr;      // default: as CancelScope::SleepFor
     TimePoint deadline = TimePoint::max();       // what Deadline() says; nothing cancels then
     std::optional<TaskError> last_error = std::nullopt;
   };
