@@ -171,7 +171,7 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   WatchSlot* const watched = watchdog_.Enter(seat.number(), entry, epoch, attempt.start);
   RunningAttempt running(entry.state, clock_,
                          {entry.Id(), entry.name(), attempt.number, attempt.deadline,
-                          watched == nullptr ? nullptr : &watched->beat(), last_error, &publisher_},
+                          watched == nullptr ? nullptr : &watched->beat(), last_error, &entry},
                          seat);
   Announce(entry, attempt, running, epoch);
   TaskResult result;
@@ -181,6 +181,9 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
     const CpuMeter cpu(entry.rules->cpu_time);
     result = CallBody(entry.body, running.context.context());
     attempt.cpu_time = cpu.Spent();
+    if (running.context.children() != nullptr) [[unlikely]] {
+      if (!JoinChildren(entry, seat, running, attempt, watched, last_error, result)) return;
+    }
     attempt.end = clock_.Now();
     attempt.last = entry.state.Settle();
   } else {  // stopped since the look above: the attempt ends before its body begins

@@ -29,7 +29,7 @@ Duration Actor::RetryDelay(Entry& entry) {
   Name::Buffer name;
   char text[32];
   std::string_view task;
-  if (entry.named) {
+  if (entry.Tells(Entry::kNamed)) {
     const size_t size = entry.name()->CopyTo(name);
     task = {name.data(), size};
   } else {

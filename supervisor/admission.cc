@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "supervisor/attempt_context.h"
+#include "supervisor/children.h"
 #include "supervisor/outcome_cell.h"
 #include "supervisor/overdue.h"
 #include "supervisor/status.h"
@@ -89,23 +90,25 @@ absl::Status Admission::Validate(std::span<const TaskSpec> specs) {
   return absl::OkStatus();
 }
 
-absl::Status Admission::Admit(std::span<TaskSpec> specs, TaskId* ids) {
+absl::Status Admission::Admit(std::span<TaskSpec> specs, TaskId* ids, const Parentage* parentage) {
   if (absl::Status entered = Enter(specs); !entered.ok()) return entered;
-  return AdmitEntered(specs, ids);
+  return AdmitEntered(specs, ids, parentage);
 }
 
-absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
+absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids,
+                                     const Parentage* parentage) {
   const auto is_named = [](const TaskSpec& spec) { return !spec.name().empty(); };
-  const bool named = std::any_of(specs.begin(), specs.end(), is_named);
+  const bool told = parentage != nullptr || std::any_of(specs.begin(), specs.end(), is_named);
   const TimePoint now = config_.clock->Now();
-  ReserveAll(specs, ids, named, now);
+  ReserveAll(specs, ids, told, now, parentage);
   // The worker of one task is told before the reader of its events. The events of many would
   // fill the lane: their reader is to come at once.
   std::optional<LateWake> late;
   if (specs.size() == 1) late.emplace(publisher_.wakes());
-  if (named) {
-    Request(specs, ids, now);
-    if (!Claim(specs, ids)) return Refuse(specs, ids);
+  if (told) {
+    const TaskId parent = parentage != nullptr ? parentage->children.parent() : TaskId();
+    Request(specs, ids, now, parent);
+    if (!Claim(specs, ids)) return Refuse(specs, ids, parent);
     for (size_t i = 0; i < specs.size(); ++i) {
       Entry& entry = registry_.At(ids[i].slot());
       Furnish(entry, specs[i]);
@@ -133,8 +136,8 @@ absl::Status Admission::Enter(std::span<const TaskSpec> specs) {
   return ShuttingDown();
 }
 
-const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now) {
-  const bool once = SpecAccess::IsOnce(spec);
+const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now, const Parentage* parentage) {
+  const bool once = parentage == nullptr && SpecAccess::IsOnce(spec);
   if (once) {
     // acquire: pairs with the release below.
     const RuleSet* const known = once_rules_.load(std::memory_order_acquire);
@@ -144,8 +147,8 @@ const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now) {
   const TaskDefaults resolved = spec.Resolve(config_.task_defaults);
   const bool async = SpecAccess::IsAsync(spec);
   RetryRule* const retry = SpecAccess::RuleOf(spec);
-  if (resolved.deadline.has_value() || retry != nullptr) {
-    OwnRules& own = own_rules_.Make(resolved, async, now);
+  if (resolved.deadline.has_value() || retry != nullptr || parentage != nullptr) {
+    OwnRules& own = own_rules_.Make(resolved, async, now, parentage);
     if (retry != nullptr) own.retry = std::move(*retry);
     return &own;
   }
@@ -155,7 +158,8 @@ const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now) {
   return rules;
 }
 
-void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool named, TimePoint now) {
+void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool told, TimePoint now,
+                           const Parentage* parentage) {
   size_t reserved = 0;
   try {
     for (TaskSpec& spec : specs) {
@@ -163,13 +167,14 @@ void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool named, T
       ids[reserved++] = entry.Id();
       if (OutcomeCell* const cell = SpecAccess::CellOf(spec)) cell->KeepClock(config_.clock);
       if (SpecAccess::IsAsync(spec)) actor_.EnsureRoom(entry.slot);
-      entry.rules = RulesFor(spec, now);
+      entry.rules = RulesFor(spec, now, parentage);
       // Without names there is nothing that could refuse: one pass over the memory.
-      if (!named) {
+      if (!told) {
         Furnish(entry, spec);
-      } else if (!spec.name().empty()) {
-        registry_.SetName(entry, spec.name());
+        continue;
       }
+      if (parentage != nullptr) entry.SetTold(Entry::kChild, true);
+      if (!spec.name().empty()) registry_.SetName(entry, spec.name());
     }
   } catch (...) {
     TakeBack(specs.first(reserved), ids);
@@ -192,12 +197,13 @@ void Admission::TakeBack(std::span<TaskSpec> specs, const TaskId* ids) {
   }
 }
 
-void Admission::Request(std::span<const TaskSpec> specs, const TaskId* ids, TimePoint now) {
+void Admission::Request(std::span<const TaskSpec> specs, const TaskId* ids, TimePoint now,
+                        TaskId parent) {
   for (size_t i = 0; i < specs.size(); ++i) {
     // Nobody can know of an anonymous one yet: its two events become one run.
     if (specs[i].name().empty()) continue;
-    publisher_.EmitOne(
-        DraftOf(ids[i], specs[i].name(), EventKind::kTaskAddRequested, publisher_.WallAt(now)));
+    publisher_.EmitOne(DraftOf(ids[i], specs[i].name(), EventKind::kTaskAddRequested,
+                               publisher_.WallAt(now), parent));
   }
 }
 
@@ -211,17 +217,17 @@ bool Admission::Claim(std::span<const TaskSpec> specs, const TaskId* ids) {
   return all;
 }
 
-absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids) {
+absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids, TaskId parent) {
   const TimePoint now = config_.clock->Now();
   absl::Status status;
   for (size_t i = 0; i < specs.size(); ++i) {
     Entry& entry = registry_.At(ids[i].slot());
-    const bool taken = !specs[i].name().empty() && !entry.named;
+    const bool taken = !specs[i].name().empty() && !entry.Tells(Entry::kNamed);
     const RejectionKind kind =
         taken ? RejectionKind::kAlreadyExists : RejectionKind::kBatchRejected;
     if (taken && status.ok()) status = AlreadyExists(specs[i].name());
     const auto draft = [&](EventKind event) {
-      return DraftOf(entry.Id(), specs[i].name(), event, publisher_.WallAt(now));
+      return DraftOf(entry.Id(), specs[i].name(), event, publisher_.WallAt(now), parent);
     };
     const EventDraft failed = draft(EventKind::kTaskAddFailed).WithRejectionKind(kind);
     if (specs[i].name().empty()) {
@@ -242,7 +248,7 @@ void Admission::Announce(const Entry& entry, TimePoint now) {
   const EventName name(entry);
   const WallTime at = publisher_.WallAt(now);
   const EventDraft added = name.Draft(EventKind::kTaskAdded, at);
-  if (entry.named) return publisher_.EmitRun(added);
+  if (entry.Tells(Entry::kNamed)) return publisher_.EmitRun(added);
   publisher_.EmitRun(name.Draft(EventKind::kTaskAddRequested, at), added);
 }
 
@@ -260,7 +266,10 @@ void Admission::Commit(std::span<const TaskId> ids, TimePoint now) {
     for (const TaskId id : range) {
       Entry& entry = registry_.At(id.slot());
       entry.SetReadyAt(now);
-      if (OwnRules* const own = OwnRules::Of(entry.rules); own != nullptr) own->Arm(id);
+      if (OwnRules* const own = OwnRules::Of(entry.rules); own != nullptr) {
+        own->Arm(id);
+        own->Enlist(entry);
+      }
       // A remover was faster than we: it asked us to finish it.
       if (!entry.state.Commit().stopped()) continue;
       registry_.Finish(entry, OutcomeOfStop(entry, CauseOf(entry.state.Load())),

@@ -62,10 +62,15 @@ class Admission {
 
   // kResourceExhausted if there is no room now. Specs are taken from unless it is refused
   // for a reason other than a name.
-  absl::Status Admit(std::span<TaskSpec> specs, TaskId* ids);
+  // `parentage`: they are children; null: nobody's.
+  absl::Status Admit(std::span<TaskSpec> specs, TaskId* ids, const Parentage* parentage = nullptr);
 
   // The same, validated and past the gate.
-  absl::Status AdmitEntered(std::span<TaskSpec> specs, TaskId* ids);
+  absl::Status AdmitEntered(std::span<TaskSpec> specs, TaskId* ids,
+                            const Parentage* parentage = nullptr);
+
+  // See OwnRulesStore.
+  [[nodiscard]] Registry::ParentMap Parents() const { return own_rules_.Parents(); }
 
   // Nothing wrong with the specs, or kInvalidArgument.
   [[nodiscard]] static absl::Status Validate(std::span<const TaskSpec> specs);
@@ -73,13 +78,15 @@ class Admission {
  private:
   [[nodiscard]] absl::Status Enter(std::span<const TaskSpec> specs);
   // A slot for each, with all that needs memory.
-  void ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool named, TimePoint now);
-  [[nodiscard]] const RuleSet* RulesFor(TaskSpec& spec, TimePoint now);
+  // `told`: their events tell more than their ids.
+  void ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool told, TimePoint now,
+                  const Parentage* parentage);
+  [[nodiscard]] const RuleSet* RulesFor(TaskSpec& spec, TimePoint now, const Parentage* parentage);
   void TakeBack(std::span<TaskSpec> specs, const TaskId* ids);
-  void Request(std::span<const TaskSpec> specs, const TaskId* ids, TimePoint now);
+  void Request(std::span<const TaskSpec> specs, const TaskId* ids, TimePoint now, TaskId parent);
   // False: a name is taken. The entries that did not get theirs have none.
   [[nodiscard]] bool Claim(std::span<const TaskSpec> specs, const TaskId* ids);
-  absl::Status Refuse(std::span<TaskSpec> specs, const TaskId* ids);
+  absl::Status Refuse(std::span<TaskSpec> specs, const TaskId* ids, TaskId parent);
   // TaskAdded, and for an anonymous task TaskAddRequested before it.
   void Announce(const Entry& entry, TimePoint now);
   void Furnish(Entry& entry, TaskSpec& spec);

@@ -27,8 +27,9 @@ EventDraft& EventDraft::Insert(Event::Field f, int64_t value) {
 
 std::string_view EventRecord::name() const {
   const int numbers = std::popcount(present & EventDraft::kNumbers);
+  const int before = std::max(numbers, 1) - 1 + ((present & 1u << Event::kParent) != 0 ? 1 : 0);
   const auto* const text = reinterpret_cast<const char*>(this + 1);
-  return {text + 8 * (std::max(numbers, 1) - 1), name_size};
+  return {text + 8 * before, name_size};
 }
 
 void EventRecord::ReadTo(Event& event) const {
@@ -58,6 +59,10 @@ void EventRecord::ReadTo(Event& event) const {
     std::memcpy(&value, text, sizeof(value));
     text += sizeof(value);
   }
+  if ((present & 1u << Event::kParent) != 0) {
+    std::memcpy(&event.parent_, text, sizeof(event.parent_));
+    text += sizeof(event.parent_);
+  }
   event.WithReason({text + name_size, static_cast<size_t>(end - text) - name_size});
   if ((present & EventDraft::kAnonymous) != 0) {
     // As TaskId::ToString, but without memory: a signal handler may be reading.
@@ -70,9 +75,6 @@ void EventRecord::ReadTo(Event& event) const {
 void EventRecord::ReadNumber(Event& event, uint32_t field, uint64_t value) const {
   const auto ns = static_cast<int64_t>(value);
   switch (field) {
-    case 1u << Event::kParent:
-      event.parent_ = value;
-      return;
     case 1u << Event::kDuration:
       event.duration_ = ns;
       return;

@@ -23,6 +23,7 @@ namespace taskvisor::internal {
 // An event as the bus carries it: one cache line with the ring's stamp, and its text
 // behind it. The text is, in this order,
 //   the numbers that are present, 8 bytes each, but for the first, which is in `number`
+//   the parent, 8 bytes, if it is a child's
 //   the name, name_size bytes
 //   the reason, the rest
 // An anonymous task carries no name: it follows from the id.
@@ -81,6 +82,13 @@ class EventDraft {
   }
   // The name of a registered task.
   EventDraft& WithTask(const Name& task) { return task_ = &task, NameSize(task.size()); }
+  // After the task. Beside the numbers: most drafts know which of these they have when they are
+  // compiled, and none whether its task is somebody's child.
+  EventDraft& WithParent(TaskId parent) {
+    parent_ = parent.value();
+    lead_size_ = record_.name_size + sizeof(parent_);
+    return Set(Event::kParent);
+  }
   EventDraft& WithSlot(std::string_view slot) { return WithTask(slot).Set(Event::kSlot); }
   EventDraft& WithReason(std::string_view reason) {
     reason_ = reason.data();
@@ -103,9 +111,6 @@ class EventDraft {
   EventDraft& WithCpuTime(Duration d) { return Number(Event::kCpuTime, d.count()); }
   EventDraft& WithGrace(Duration d) { return Number(Event::kGrace, d.count()); }
   EventDraft& WithCount(uint64_t n) { return Number(Event::kCount, static_cast<int64_t>(n)); }
-  EventDraft& WithParent(TaskId parent) {
-    return Number(Event::kParent, static_cast<int64_t>(parent.value()));
-  }
   EventDraft& WithExitCode(std::optional<int32_t> code) {
     if (!code.has_value()) return *this;
     assert((record_.present & kShortWait) == 0);
@@ -125,7 +130,7 @@ class EventDraft {
   EventDraft& WithCause(CancelCause c) { return record_.cause = c, Set(Event::kCause); }
 
   [[nodiscard]] uint32_t text_size() const {
-    return static_cast<uint32_t>(8 * more_ + record_.name_size + reason_size_);
+    return static_cast<uint32_t>(8 * more_ + lead_size_ + reason_size_);
   }
 
   // Writes the record, and its text as a SlotText (or a ReportText) takes it.
@@ -150,7 +155,7 @@ class EventDraft {
       const uint64_t number = numbers_[i];
       text.Append({reinterpret_cast<const char*>(&number), sizeof(number)});
     }
-    if (record_.name_size > 0) AppendName(text);
+    if (lead_size_ > 0) AppendLead(text);
     if (reason_size_ > 0) text.Append({reason_, reason_size_});
   }
 
@@ -159,18 +164,21 @@ class EventDraft {
   static constexpr uint32_t kShortWait = uint32_t{1} << 30;  // a kQueueWait, in `exit_code`
   // The fields that are numbers, kept in the order of these bits.
   static constexpr uint32_t kNumbers =
-      1u << Event::kParent | 1u << Event::kDuration | 1u << Event::kDelay | 1u << Event::kTimeout |
-      1u << Event::kOverrun | 1u << Event::kGrace | 1u << Event::kCount | 1u << Event::kQueueWait |
-      1u << Event::kCpuTime;
+      1u << Event::kDuration | 1u << Event::kDelay | 1u << Event::kTimeout | 1u << Event::kOverrun |
+      1u << Event::kGrace | 1u << Event::kCount | 1u << Event::kQueueWait | 1u << Event::kCpuTime;
   // So many of them at most go with the text, beside the record's.
   static constexpr size_t kMoreNumbers = std::popcount(kNumbers) - 1;
+  // All of an event's text at most.
+  static constexpr size_t kMostText =
+      (kMoreNumbers + 1) * sizeof(uint64_t) + kMaxNameLength + kMaxReasonLength;
 
  private:
   static constexpr uint32_t kInExitCode = 1u << Event::kExitCode | 1u << Event::kThread;
 
   EventDraft& Set(Event::Field f) { return record_.present |= 1u << f, *this; }
   EventDraft& NameSize(size_t size) {
-    return record_.name_size = static_cast<uint8_t>(size), *this;
+    record_.name_size = static_cast<uint8_t>(size);
+    return lead_size_ = size, *this;
   }
   // In the order of the bits, whatever the order of the calls.
   EventDraft& Number(Event::Field f, int64_t value) {
@@ -180,6 +188,14 @@ class EventDraft {
   }
   EventDraft& Insert(Event::Field f, int64_t value);
 
+  // The parent, and the name.
+  template <class Text>
+  void AppendLead(Text& text) const {
+    if ((record_.present & 1u << Event::kParent) != 0) {
+      text.Append({reinterpret_cast<const char*>(&parent_), sizeof(parent_)});
+    }
+    if (record_.name_size > 0) AppendName(text);
+  }
   template <class Text>
   void AppendName(Text& text) const {
     if (task_ == nullptr) return text.Append({name_, record_.name_size});
@@ -195,7 +211,9 @@ class EventDraft {
   const Name* task_ = nullptr;  // else name_
   const char* name_ = nullptr;
   const char* reason_ = nullptr;
+  size_t lead_size_ = 0;  // of the name, and the parent
   size_t reason_size_ = 0;
+  uint64_t parent_ = 0;
   size_t more_ = 0;                             // numbers beside the record's
   std::array<uint64_t, kMoreNumbers> numbers_;  // written up to more_
 };

@@ -88,10 +88,9 @@ FlightRecorder::FlightRecorder(size_t events)
     : size_(events), cells_(std::make_unique<Cell[]>(events)) {}
 
 void FlightRecorder::Fit(const EventRecord& record, Content& content) {
-  const auto count = static_cast<size_t>(std::popcount(record.present & EventDraft::kNumbers));
-  const size_t numbers = sizeof(uint64_t) * (std::max<size_t>(count, 1) - 1);
   const auto* const text = reinterpret_cast<const char*>(&record + 1);
-  const std::string_view name(text + numbers, record.name_size);
+  const std::string_view name = record.name();
+  const auto numbers = static_cast<size_t>(name.data() - text);  // and the parent
   const std::string_view reason(name.data() + name.size(),
                                 record.text_size - numbers - name.size());
   // The name may have what the reason leaves, and half of the room in any case.

@@ -2,9 +2,12 @@
 
 #include <exception>
 
+#include "supervisor/own_rules.h"
 #include "supervisor/text.h"
 
 namespace taskvisor::internal {
+
+TaskId EventName::ParentOf(const Entry& entry) { return OwnRules::Of(entry.rules)->child.Parent(); }
 
 void Publisher::EmitThrown(std::string_view what, TaskId id, TimePoint now) {
   const auto report = [&](std::string_view text) {

@@ -33,25 +33,39 @@ template <class... Drafts>
 class EventName {
  public:
   explicit EventName(const Entry& entry)
-      : id_(entry.Id()), name_(entry.named ? entry.name() : nullptr) {}
+      : id_(entry.Id()),
+        told_(entry.told.load(std::memory_order_relaxed) == 0 ? nullptr : &entry),
+        name_(told_ != nullptr && entry.Tells(Entry::kNamed) ? entry.name() : nullptr) {}
 
   [[nodiscard]] EventDraft Draft(EventKind kind, WallTime at) const {
     EventDraft draft(kind);
     draft.WithAt(at).WithId(id_);
-    name_ != nullptr ? draft.WithTask(*name_) : draft.Anonymous();
+    if (told_ == nullptr) {
+      draft.Anonymous();
+    } else {
+      name_ != nullptr ? draft.WithTask(*name_) : draft.Anonymous();
+      if (told_->Tells(Entry::kChild)) [[unlikely]]
+        draft.WithParent(ParentOf(*told_));
+    }
     return draft;
   }
 
  private:
+  // REQUIRES: a child.
+  [[nodiscard]] static TaskId ParentOf(const Entry& entry);
+
   const TaskId id_;
+  const Entry* const told_;  // null: nothing but its id
   const Name* const name_;
 };
 
 // The same, of a task that is not in the registry.
-inline EventDraft DraftOf(TaskId id, std::string_view name, EventKind kind, WallTime at) {
+inline EventDraft DraftOf(TaskId id, std::string_view name, EventKind kind, WallTime at,
+                          TaskId parent = {}) {
   EventDraft draft(kind);
   draft.WithAt(at).WithId(id);
   name.empty() ? draft.Anonymous() : draft.WithTask(name);
+  if (parent.valid()) draft.WithParent(parent);
   return draft;
 }
 

@@ -8,9 +8,11 @@
 
 #include "sched/timed_wait.h"
 #include "supervisor/attempt_context.h"
+#include "supervisor/children.h"
 #include "supervisor/no_waiting.h"
 #include "supervisor/outcome_cell.h"
 #include "supervisor/own_rules.h"
+#include "supervisor/runner.h"
 
 namespace taskvisor::internal {
 namespace {
@@ -76,9 +78,12 @@ TaskPhase PhaseOf(Snapshot s) {
   }
 }
 
-[[gnu::noinline]] void LetGoOfRules(const RuleSet* rules) {
+// Answers whose children have one less then, or null.
+[[gnu::noinline]] Children* LetGoOfRules(Entry& entry, const RuleSet* rules) {
   OwnRules* const own = OwnRules::Of(rules);
-  own != nullptr ? own->GiveBack() : RuleBook::LetGo(rules);
+  if (own == nullptr) return RuleBook::LetGo(rules), nullptr;
+  entry.SetTold(Entry::kChild, false);
+  return own->GiveBack();
 }
 
 // What runs code of the user's when it is destroyed: a body, an exception, a predicate.
@@ -89,6 +94,28 @@ void DestroyWhatIsTheUsers(Entry& entry) {
     return;
   entry.attempt.Take().reset();
   if (own != nullptr) own->DropRetryRule();
+}
+
+// A child that `parents` does not know has ended since it was seen: it is no task any more.
+void AddParents(std::vector<TaskInfo>& tasks, std::vector<uint64_t>& children,
+                const Registry::ParentMap& parents) {
+  std::sort(children.begin(), children.end());
+  std::erase_if(tasks, [&](TaskInfo& task) {
+    if (!std::binary_search(children.begin(), children.end(), task.id.value())) return false;
+    const auto parent = parents.find(task.id.value());
+    if (parent == parents.end()) return true;
+    task.parent = parent->second;
+    return false;
+  });
+}
+
+// Of one that is given up while its body is over: without memory it says what it did.
+void SayThatChildrenRun(TaskOutcome& outcome) try {
+  if (outcome.stuck() == nullptr) return;
+  TaskOutcome truer(OutcomeKind::kStuck, "grace passed and its children still run");
+  truer.set_stuck(*outcome.stuck()).set_attempts(outcome.attempts()).set_cause(outcome.cause());
+  outcome = std::move(truer);
+} catch (const std::bad_alloc&) {
 }
 
 // Yields only while more threads than there are spare slots stand between leaving the gate
@@ -136,7 +163,7 @@ void Registry::SetName(Entry& entry, std::string_view name) {
   }
   link.owner.store(entry.slot, std::memory_order_release);
   // Before others can find it: they look here whether it is still this task's.
-  entry.named = true;
+  entry.SetTold(Entry::kNamed, true);
   entry.name_place.store(place + 1, std::memory_order_release);
 }
 
@@ -148,7 +175,8 @@ bool Registry::ClaimName(Entry& entry, std::string_view name) {
 }
 
 void Registry::Withdraw(Entry& entry) {
-  if (entry.named) names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
+  if (entry.Tells(Entry::kNamed))
+    names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
   entry.state.Withdraw();
   entry.cell = {};
   Release(entry, nullptr);
@@ -193,7 +221,8 @@ void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const 
     outcome.set_cause(CauseOf(ending));
   }
   outcome.set_attempts(entry.attempts.load(std::memory_order_relaxed));
-  if (entry.named) names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
+  if (entry.Tells(Entry::kNamed))
+    names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
   {
     const LateWake::Aside aside;
     const NoWaiting here(pool_);  // user code: its destructor must not wait for this task
@@ -202,6 +231,10 @@ void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const 
   const CellRef cell = std::move(entry.cell);  // outlives `late`: it may destroy what is a user's
   const LateWake late(publisher_.wakes());     // who waits for the outcome is told first
   PublishLast(entry, abandoned ? nullptr : &outcome, now, before);
+  if (OwnRules* const own = OwnRules::Of(entry.rules); own != nullptr && !abandoned) [[unlikely]] {
+    const LateWake::Aside aside;
+    own->TellParent(entry, outcome);
+  }
   if (cell != nullptr) {
     abandoned ? cell->MarkDrained() : cell->Set(std::move(outcome), /*drained=*/true);
   }
@@ -231,8 +264,12 @@ std::optional<StuckTask> Registry::Abandon(Entry& entry, Snapshot seen, TimePoin
   outcome.set_attempts(entry.attempts.load(std::memory_order_acquire));
   outcome.set_cause(CauseOf(entry.state.Load()));  // TryAbandon wants a stop, and the first stays
   if (!entry.state.TryAbandon(seen.epoch(), force)) return std::nullopt;
+  if (entry.attempt.attempt().Joins()) SayThatChildrenRun(outcome);
   const EventName name(entry);
   publisher_.EmitRun(EndOf(name, outcome, publisher_.WallAt(now)));
+  if (OwnRules* const own = OwnRules::Of(entry.rules); own != nullptr) {
+    own->TellParent(entry, outcome);
+  }
   if (entry.cell != nullptr) entry.cell->Set(std::move(outcome), /*drained=*/false);
   entry.state.Unpin();
   GoneOf(entry.slot).Notify();
@@ -254,7 +291,8 @@ void Registry::PublishLast(const Entry& entry, const TaskOutcome* outcome, TimeP
 }
 
 std::optional<uint32_t> Registry::TakeName(Entry& entry) {
-  if (!std::exchange(entry.named, false)) return std::nullopt;
+  if (!entry.Tells(Entry::kNamed)) return std::nullopt;
+  entry.SetTold(Entry::kNamed, false);
   return entry.name_place.exchange(0, std::memory_order_acq_rel) - 1;
 }
 
@@ -266,12 +304,13 @@ void Registry::FreeName(std::optional<uint32_t> place, Ended* ended) {
 
 void Registry::Release(Entry& entry, const Seat* seat) {
   const uint32_t slot = entry.slot;
+  Children* left = nullptr;
   entry.failures = 0;
   entry.draws = 0;
   entry.attempts.store(0, std::memory_order_relaxed);
   if (const RuleSet* const rules = std::exchange(entry.rules, nullptr); rules != nullptr) {
     if (rules->kept != RuleSet::Kept::kInBook) [[unlikely]]
-      LetGoOfRules(rules);
+      left = LetGoOfRules(entry, rules);
   }
   // Before the slot is free: see Lookup. The place of the name goes after it: who reads a
   // later name there must find that this task is gone. Who waits for the release must find
@@ -284,6 +323,9 @@ void Registry::Release(Entry& entry, const Seat* seat) {
   FreeName(place, ended);
   ended != nullptr ? slab_.FreeLater(slot, ended->entries) : slab_.Free(slot);
   if (before.joined()) GoneOf(slot).Notify();
+  // Last: when the parent's attempt has ended, there is room for another child.
+  if (left != nullptr) [[unlikely]]
+    left->Leave();
 }
 
 Registry::Gone Registry::AwaitGone(const Found& found, Clock& clock, TimePoint deadline) {
@@ -305,18 +347,24 @@ Registry::Gone Registry::AwaitGone(const Found& found, Clock& clock, TimePoint d
   return gone;
 }
 
-std::vector<TaskInfo> Registry::List() const {
+std::vector<TaskInfo> Registry::List(absl::FunctionRef<ParentMap()> parents_now) const {
   std::vector<TaskInfo> tasks;
+  std::vector<uint64_t> children;
   ForEach([&](Entry& entry, Snapshot) {
     TaskInfo info;
+    bool child = false;
     const bool held = ReadTask(entry, [&](Snapshot seen) {
+      child = entry.Tells(Entry::kChild);
       info.id = entry.Id();
       info.name = NameOf(entry, info.id);
       info.phase = PhaseOf(seen);
       info.attempt = entry.attempts.load(std::memory_order_acquire);
     });
-    if (held && info.id.valid()) tasks.push_back(std::move(info));
+    if (!held || !info.id.valid()) return;
+    if (child) children.push_back(info.id.value());
+    tasks.push_back(std::move(info));
   });
+  if (!children.empty()) AddParents(tasks, children, parents_now());
   std::sort(tasks.begin(), tasks.end(),
             [](const TaskInfo& a, const TaskInfo& b) { return a.id < b.id; });
   return tasks;

@@ -8,8 +8,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "sched/event_count.h"
 #include "sched/pool.h"
 #include "sched/slab.h"
@@ -107,7 +109,9 @@ class Registry : public Idler {
     }
   }
 
-  [[nodiscard]] std::vector<TaskInfo> List() const;
+  // `parents_now`: asked after the tasks were seen, if any of them is a child.
+  using ParentMap = std::unordered_map<uint64_t, TaskId>;
+  [[nodiscard]] std::vector<TaskInfo> List(absl::FunctionRef<ParentMap()> parents_now) const;
   [[nodiscard]] std::vector<StuckTask> StuckTasks(TimePoint now) const;
 
  private:
