@@ -23,7 +23,7 @@ absl::StatusOr<TaskId> Actor::Spawn(Entry& parent, AttemptContext& attempt, Task
   absl::Status admitted;
   try {
     const Parentage parentage{children, attempt.facts().deadline, options.on_failure};
-    admitted = admission_->Admit({&spec, 1}, &id, &parentage);
+    admitted = admission_->AdmitChild(spec, id, parentage);
   } catch (...) {
     children.Leave();
     throw;

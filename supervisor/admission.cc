@@ -90,25 +90,49 @@ absl::Status Admission::Validate(std::span<const TaskSpec> specs) {
   return absl::OkStatus();
 }
 
-absl::Status Admission::Admit(std::span<TaskSpec> specs, TaskId* ids, const Parentage* parentage) {
-  if (absl::Status entered = Enter(specs); !entered.ok()) return entered;
-  return AdmitEntered(specs, ids, parentage);
+template <class Equip>
+void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, Equip equip) {
+  size_t reserved = 0;
+  try {
+    for (TaskSpec& spec : specs) {
+      Entry& entry = registry_.Reserve();
+      ids[reserved++] = entry.Id();
+      if (OutcomeCell* const cell = SpecAccess::CellOf(spec)) cell->KeepClock(config_.clock);
+      if (SpecAccess::IsAsync(spec)) actor_.EnsureRoom(entry.slot);
+      equip(entry, spec);
+    }
+  } catch (...) {
+    TakeBack(specs.first(reserved), ids);
+    if (reserved < specs.size()) registry_.gate().Leave(specs.size() - reserved);
+    throw;
+  }
 }
 
-absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids,
-                                     const Parentage* parentage) {
+absl::Status Admission::Admit(std::span<TaskSpec> specs, TaskId* ids) {
+  if (absl::Status entered = Enter(specs); !entered.ok()) return entered;
+  return AdmitEntered(specs, ids);
+}
+
+absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
   const auto is_named = [](const TaskSpec& spec) { return !spec.name().empty(); };
-  const bool told = parentage != nullptr || std::any_of(specs.begin(), specs.end(), is_named);
+  const bool named = std::any_of(specs.begin(), specs.end(), is_named);
   const TimePoint now = config_.clock->Now();
-  ReserveAll(specs, ids, told, now, parentage);
+  ReserveAll(specs, ids, [&](Entry& entry, TaskSpec& spec) {
+    entry.rules = RulesFor(spec, now);
+    // Without names there is nothing that could refuse: one pass over the memory.
+    if (!named) {
+      Furnish(entry, spec);
+    } else if (!spec.name().empty()) {
+      registry_.SetName(entry, spec.name());
+    }
+  });
   // The worker of one task is told before the reader of its events. The events of many would
   // fill the lane: their reader is to come at once.
   std::optional<LateWake> late;
   if (specs.size() == 1) late.emplace(publisher_.wakes());
-  if (told) {
-    const TaskId parent = parentage != nullptr ? parentage->children.parent() : TaskId();
-    Request(specs, ids, now, parent);
-    if (!Claim(specs, ids)) return Refuse(specs, ids, parent);
+  if (named) {
+    Request(specs, ids, now);
+    if (!Claim(specs, ids)) return Refuse(specs, ids, /*parent=*/{});
     for (size_t i = 0; i < specs.size(); ++i) {
       Entry& entry = registry_.At(ids[i].slot());
       Furnish(entry, specs[i]);
@@ -120,6 +144,29 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids,
   Commit({ids, specs.size()}, now);
   late.reset();  // what comes may run code of the user's
   CatchUpWithShutdown({ids, specs.size()});
+  return absl::OkStatus();
+}
+
+absl::Status Admission::AdmitChild(TaskSpec& spec, TaskId& id, const Parentage& parentage) {
+  const std::span<TaskSpec> specs(&spec, 1);
+  if (absl::Status entered = Enter(specs); !entered.ok()) return entered;
+  const TimePoint now = config_.clock->Now();
+  ReserveAll(specs, &id, [&](Entry& entry, TaskSpec&) {
+    entry.rules = OwnRulesFor(spec, spec.Resolve(config_.task_defaults), now, &parentage);
+    entry.SetTold(Entry::kChild, true);
+    if (!spec.name().empty()) registry_.SetName(entry, spec.name());
+  });
+  const TaskId parent = parentage.children.parent();
+  if (!spec.name().empty()) {
+    publisher_.EmitOneOf(
+        DraftOf(id, spec.name(), EventKind::kTaskAddRequested, publisher_.WallAt(now)), parent);
+  }
+  if (!Claim(specs, &id)) return Refuse(specs, &id, parent);
+  Entry& entry = registry_.At(id.slot());
+  Furnish(entry, spec);
+  Announce(entry, now);
+  Commit({&id, 1}, now);
+  CatchUpWithShutdown({&id, 1});
   return absl::OkStatus();
 }
 
@@ -136,8 +183,8 @@ absl::Status Admission::Enter(std::span<const TaskSpec> specs) {
   return ShuttingDown();
 }
 
-const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now, const Parentage* parentage) {
-  const bool once = parentage == nullptr && SpecAccess::IsOnce(spec);
+const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now) {
+  const bool once = SpecAccess::IsOnce(spec);
   if (once) {
     // acquire: pairs with the release below.
     const RuleSet* const known = once_rules_.load(std::memory_order_acquire);
@@ -145,42 +192,20 @@ const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now, const Parentag
     if (known != nullptr && known->heartbeat == heartbeat) return known;
   }
   const TaskDefaults resolved = spec.Resolve(config_.task_defaults);
-  const bool async = SpecAccess::IsAsync(spec);
-  RetryRule* const retry = SpecAccess::RuleOf(spec);
-  if (resolved.deadline.has_value() || retry != nullptr || parentage != nullptr) {
-    OwnRules& own = own_rules_.Make(resolved, async, now, parentage);
-    if (retry != nullptr) own.retry = std::move(*retry);
-    return &own;
+  if (resolved.deadline.has_value() || SpecAccess::RuleOf(spec) != nullptr) {
+    return OwnRulesFor(spec, resolved, now, /*parentage=*/nullptr);
   }
-  const RuleSet* const rules = rules_.Find(resolved, async);
+  const RuleSet* const rules = rules_.Find(resolved, SpecAccess::IsAsync(spec));
   const bool in_book = rules->kept == RuleSet::Kept::kInBook;
   if (once && in_book) once_rules_.store(rules, std::memory_order_release);
   return rules;
 }
 
-void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool told, TimePoint now,
-                           const Parentage* parentage) {
-  size_t reserved = 0;
-  try {
-    for (TaskSpec& spec : specs) {
-      Entry& entry = registry_.Reserve();
-      ids[reserved++] = entry.Id();
-      if (OutcomeCell* const cell = SpecAccess::CellOf(spec)) cell->KeepClock(config_.clock);
-      if (SpecAccess::IsAsync(spec)) actor_.EnsureRoom(entry.slot);
-      entry.rules = RulesFor(spec, now, parentage);
-      // Without names there is nothing that could refuse: one pass over the memory.
-      if (!told) {
-        Furnish(entry, spec);
-        continue;
-      }
-      if (parentage != nullptr) entry.SetTold(Entry::kChild, true);
-      if (!spec.name().empty()) registry_.SetName(entry, spec.name());
-    }
-  } catch (...) {
-    TakeBack(specs.first(reserved), ids);
-    if (reserved < specs.size()) registry_.gate().Leave(specs.size() - reserved);
-    throw;
-  }
+const RuleSet* Admission::OwnRulesFor(TaskSpec& spec, const TaskDefaults& resolved, TimePoint now,
+                                      const Parentage* parentage) {
+  OwnRules& own = own_rules_.Make(resolved, SpecAccess::IsAsync(spec), now, parentage);
+  if (RetryRule* const retry = SpecAccess::RuleOf(spec)) own.retry = std::move(*retry);
+  return &own;
 }
 
 void Admission::TakeBack(std::span<TaskSpec> specs, const TaskId* ids) {
@@ -197,13 +222,12 @@ void Admission::TakeBack(std::span<TaskSpec> specs, const TaskId* ids) {
   }
 }
 
-void Admission::Request(std::span<const TaskSpec> specs, const TaskId* ids, TimePoint now,
-                        TaskId parent) {
+void Admission::Request(std::span<const TaskSpec> specs, const TaskId* ids, TimePoint now) {
   for (size_t i = 0; i < specs.size(); ++i) {
     // Nobody can know of an anonymous one yet: its two events become one run.
     if (specs[i].name().empty()) continue;
-    publisher_.EmitOne(DraftOf(ids[i], specs[i].name(), EventKind::kTaskAddRequested,
-                               publisher_.WallAt(now), parent));
+    publisher_.EmitOne(
+        DraftOf(ids[i], specs[i].name(), EventKind::kTaskAddRequested, publisher_.WallAt(now)));
   }
 }
 
@@ -227,13 +251,13 @@ absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids, Tas
         taken ? RejectionKind::kAlreadyExists : RejectionKind::kBatchRejected;
     if (taken && status.ok()) status = AlreadyExists(specs[i].name());
     const auto draft = [&](EventKind event) {
-      return DraftOf(entry.Id(), specs[i].name(), event, publisher_.WallAt(now), parent);
+      return DraftOf(entry.Id(), specs[i].name(), event, publisher_.WallAt(now));
     };
     const EventDraft failed = draft(EventKind::kTaskAddFailed).WithRejectionKind(kind);
-    if (specs[i].name().empty()) {
+    if (specs[i].name().empty()) {  // of a batch: nobody's children
       publisher_.EmitRun(draft(EventKind::kTaskAddRequested), failed);
     } else {
-      publisher_.EmitOne(failed);
+      publisher_.EmitOneOf(failed, parent);
     }
     GiveRuleBack(entry, specs[i]);
     registry_.Withdraw(entry);
@@ -247,6 +271,12 @@ absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids, Tas
 void Admission::Announce(const Entry& entry, TimePoint now) {
   const EventName name(entry);
   const WallTime at = publisher_.WallAt(now);
+  if (entry.Tells(Entry::kChild)) [[unlikely]] {
+    const EventDraft run[] = {name.Draft(EventKind::kTaskAddRequested, at),
+                              name.Draft(EventKind::kTaskAdded, at)};
+    const size_t told = entry.Tells(Entry::kNamed) ? 1 : 0;
+    return publisher_.EmitRunOfChild(Publisher::ParentOf(entry), std::span(run).subspan(told));
+  }
   const EventDraft added = name.Draft(EventKind::kTaskAdded, at);
   if (entry.Tells(Entry::kNamed)) return publisher_.EmitRun(added);
   publisher_.EmitRun(name.Draft(EventKind::kTaskAddRequested, at), added);

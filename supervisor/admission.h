@@ -62,12 +62,13 @@ class Admission {
 
   // kResourceExhausted if there is no room now. Specs are taken from unless it is refused
   // for a reason other than a name.
-  // `parentage`: they are children; null: nobody's.
-  absl::Status Admit(std::span<TaskSpec> specs, TaskId* ids, const Parentage* parentage = nullptr);
+  absl::Status Admit(std::span<TaskSpec> specs, TaskId* ids);
 
   // The same, validated and past the gate.
-  absl::Status AdmitEntered(std::span<TaskSpec> specs, TaskId* ids,
-                            const Parentage* parentage = nullptr);
+  absl::Status AdmitEntered(std::span<TaskSpec> specs, TaskId* ids);
+
+  // As Admit, of one that is to be somebody's child.
+  absl::Status AdmitChild(TaskSpec& spec, TaskId& id, const Parentage& parentage);
 
   // See OwnRulesStore.
   [[nodiscard]] Registry::ParentMap Parents() const { return own_rules_.Parents(); }
@@ -77,13 +78,15 @@ class Admission {
 
  private:
   [[nodiscard]] absl::Status Enter(std::span<const TaskSpec> specs);
-  // A slot for each, with all that needs memory.
-  // `told`: their events tell more than their ids.
-  void ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool told, TimePoint now,
-                  const Parentage* parentage);
-  [[nodiscard]] const RuleSet* RulesFor(TaskSpec& spec, TimePoint now, const Parentage* parentage);
+  // A slot for each, with all that needs memory; equip(Entry&, TaskSpec&) adds its rules and more.
+  template <class Equip>
+  void ReserveAll(std::span<TaskSpec> specs, TaskId* ids, Equip equip);
+  [[nodiscard]] const RuleSet* RulesFor(TaskSpec& spec, TimePoint now);
+  // `parentage`: null, nobody's child.
+  [[nodiscard]] const RuleSet* OwnRulesFor(TaskSpec& spec, const TaskDefaults& resolved,
+                                           TimePoint now, const Parentage* parentage);
   void TakeBack(std::span<TaskSpec> specs, const TaskId* ids);
-  void Request(std::span<const TaskSpec> specs, const TaskId* ids, TimePoint now, TaskId parent);
+  void Request(std::span<const TaskSpec> specs, const TaskId* ids, TimePoint now);
   // False: a name is taken. The entries that did not get theirs have none.
   [[nodiscard]] bool Claim(std::span<const TaskSpec> specs, const TaskId* ids);
   absl::Status Refuse(std::span<TaskSpec> specs, const TaskId* ids, TaskId parent);

@@ -27,9 +27,8 @@ EventDraft& EventDraft::Insert(Event::Field f, int64_t value) {
 
 std::string_view EventRecord::name() const {
   const int numbers = std::popcount(present & EventDraft::kNumbers);
-  const int before = std::max(numbers, 1) - 1 + ((present & 1u << Event::kParent) != 0 ? 1 : 0);
   const auto* const text = reinterpret_cast<const char*>(this + 1);
-  return {text + 8 * before, name_size};
+  return {text + 8 * (std::max(numbers, 1) - 1), name_size};
 }
 
 void EventRecord::ReadTo(Event& event) const {
@@ -50,7 +49,7 @@ void EventRecord::ReadTo(Event& event) const {
     event.exit_code_ = 0;
   }
   const auto* text = reinterpret_cast<const char*>(this + 1);
-  const char* const end = text + text_size;
+  const char* const end = text + TextSizeOfItsOwn();
   uint64_t value = number;
   for (uint32_t left = present & EventDraft::kNumbers; left != 0;) {
     ReadNumber(event, left & -left, value);
@@ -59,10 +58,7 @@ void EventRecord::ReadTo(Event& event) const {
     std::memcpy(&value, text, sizeof(value));
     text += sizeof(value);
   }
-  if ((present & 1u << Event::kParent) != 0) {
-    std::memcpy(&event.parent_, text, sizeof(event.parent_));
-    text += sizeof(event.parent_);
-  }
+  if ((present & kParent) != 0) std::memcpy(&event.parent_, end, sizeof(event.parent_));
   event.WithReason({text + name_size, static_cast<size_t>(end - text) - name_size});
   if ((present & EventDraft::kAnonymous) != 0) {
     // As TaskId::ToString, but without memory: a signal handler may be reading.

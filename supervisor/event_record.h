@@ -23,9 +23,9 @@ namespace taskvisor::internal {
 // An event as the bus carries it: one cache line with the ring's stamp, and its text
 // behind it. The text is, in this order,
 //   the numbers that are present, 8 bytes each, but for the first, which is in `number`
-//   the parent, 8 bytes, if it is a child's
 //   the name, name_size bytes
 //   the reason, the rest
+//   the parent, 8 bytes, if it is a child's: see ChildDraft
 // An anonymous task carries no name: it follows from the id.
 //
 // A queue wait below 2^32 ns, 4.29 s, is in the place of an exit code, if there is none: an
@@ -51,6 +51,12 @@ struct EventRecord {
   void ReadTo(Event& event) const;
   // The name behind it; empty if the task is called by its id.
   [[nodiscard]] std::string_view name() const;
+  // The bit in `present` that says that there is a parent.
+  static constexpr uint32_t kParent = 1u << Event::kParent;
+  // Of the texts and the numbers, without the parent.
+  [[nodiscard]] size_t TextSizeOfItsOwn() const {
+    return text_size - ((present & kParent) != 0 ? sizeof(uint64_t) : 0);
+  }
 
  private:
   void ReadNumber(Event& event, uint32_t field, uint64_t value) const;
@@ -82,13 +88,6 @@ class EventDraft {
   }
   // The name of a registered task.
   EventDraft& WithTask(const Name& task) { return task_ = &task, NameSize(task.size()); }
-  // After the task. Beside the numbers: most drafts know which of these they have when they are
-  // compiled, and none whether its task is somebody's child.
-  EventDraft& WithParent(TaskId parent) {
-    parent_ = parent.value();
-    lead_size_ = record_.name_size + sizeof(parent_);
-    return Set(Event::kParent);
-  }
   EventDraft& WithSlot(std::string_view slot) { return WithTask(slot).Set(Event::kSlot); }
   EventDraft& WithReason(std::string_view reason) {
     reason_ = reason.data();
@@ -130,7 +129,7 @@ class EventDraft {
   EventDraft& WithCause(CancelCause c) { return record_.cause = c, Set(Event::kCause); }
 
   [[nodiscard]] uint32_t text_size() const {
-    return static_cast<uint32_t>(8 * more_ + lead_size_ + reason_size_);
+    return static_cast<uint32_t>(8 * more_ + record_.name_size + reason_size_);
   }
 
   // Writes the record, and its text as a SlotText (or a ReportText) takes it.
@@ -155,7 +154,7 @@ class EventDraft {
       const uint64_t number = numbers_[i];
       text.Append({reinterpret_cast<const char*>(&number), sizeof(number)});
     }
-    if (lead_size_ > 0) AppendLead(text);
+    if (record_.name_size > 0) AppendName(text);
     if (reason_size_ > 0) text.Append({reason_, reason_size_});
   }
 
@@ -168,7 +167,7 @@ class EventDraft {
       1u << Event::kGrace | 1u << Event::kCount | 1u << Event::kQueueWait | 1u << Event::kCpuTime;
   // So many of them at most go with the text, beside the record's.
   static constexpr size_t kMoreNumbers = std::popcount(kNumbers) - 1;
-  // All of an event's text at most.
+  // All of an event's text at most, its parent included.
   static constexpr size_t kMostText =
       (kMoreNumbers + 1) * sizeof(uint64_t) + kMaxNameLength + kMaxReasonLength;
 
@@ -177,8 +176,7 @@ class EventDraft {
 
   EventDraft& Set(Event::Field f) { return record_.present |= 1u << f, *this; }
   EventDraft& NameSize(size_t size) {
-    record_.name_size = static_cast<uint8_t>(size);
-    return lead_size_ = size, *this;
+    return record_.name_size = static_cast<uint8_t>(size), *this;
   }
   // In the order of the bits, whatever the order of the calls.
   EventDraft& Number(Event::Field f, int64_t value) {
@@ -188,16 +186,8 @@ class EventDraft {
   }
   EventDraft& Insert(Event::Field f, int64_t value);
 
-  // The parent, and the name.
   template <class Text>
-  void AppendLead(Text& text) const {
-    if ((record_.present & 1u << Event::kParent) != 0) {
-      text.Append({reinterpret_cast<const char*>(&parent_), sizeof(parent_)});
-    }
-    if (record_.name_size > 0) AppendName(text);
-  }
-  template <class Text>
-  void AppendName(Text& text) const {
+  [[gnu::always_inline]] void AppendName(Text& text) const {
     if (task_ == nullptr) return text.Append({name_, record_.name_size});
     if (char* const to = text.Room(Name::kShort); to != nullptr) {
       if (const size_t size = task_->CopyShortTo(to); size > 0) return text.Advance(size);
@@ -211,11 +201,34 @@ class EventDraft {
   const Name* task_ = nullptr;  // else name_
   const char* name_ = nullptr;
   const char* reason_ = nullptr;
-  size_t lead_size_ = 0;  // of the name, and the parent
   size_t reason_size_ = 0;
-  uint64_t parent_ = 0;
   size_t more_ = 0;                             // numbers beside the record's
   std::array<uint64_t, kMoreNumbers> numbers_;  // written up to more_
+};
+
+// ChildDraft
+//
+// A draft about somebody's child. The parent is no number of the draft, which most tasks have none
+// for: a field that is there or not, known only when it runs, would cost all the others' drafts
+// their registers.
+class ChildDraft {
+ public:
+  ChildDraft(const EventDraft& draft, TaskId parent) : draft_(draft), parent_(parent.value()) {}
+
+  [[nodiscard]] uint32_t text_size() const {
+    return draft_.text_size() + static_cast<uint32_t>(sizeof(parent_));
+  }
+  template <class Text>
+  void WriteTo(EventRecord& record, Text& text) const {
+    draft_.WriteTo(record, text);
+    record.present |= EventRecord::kParent;
+    record.text_size = static_cast<uint16_t>(text_size());
+    text.Append({reinterpret_cast<const char*>(&parent_), sizeof(parent_)});
+  }
+
+ private:
+  EventDraft draft_;
+  uint64_t parent_;
 };
 
 }  // namespace taskvisor::internal

@@ -27,12 +27,6 @@ NameLink& LinkOf(void* slab, uint32_t index) {
   return static_cast<Slab<NameLink>*>(slab)->At(index);
 }
 
-std::string NameOf(const Entry& entry, TaskId id) {
-  const Name* const name = entry.name();
-  std::string text = name == nullptr ? std::string() : name->ToString();
-  return text.empty() ? id.ToString() : text;
-}
-
 StuckTask Describe(const Entry& entry, TimePoint now, std::string stack) {
   const TaskId id = entry.Id();
   const TimePoint started(Duration(entry.started_at.load(std::memory_order_acquire)));
@@ -58,26 +52,6 @@ StuckTask Describe(const Entry& entry, TimePoint now, std::string stack) {
   return draft;
 }
 
-TaskPhase PhaseOf(Snapshot s) {
-  if (s.abandoned()) return TaskPhase::kStuck;
-  if (s.stopped() || s.Is(Phase::kFinishing)) return TaskPhase::kStopping;
-  switch (s.phase()) {
-    case Phase::kWaiting:
-    case Phase::kStalled:
-      return TaskPhase::kWaiting;
-    case Phase::kSuspended:
-      return TaskPhase::kSuspended;
-    case Phase::kResuming:
-    case Phase::kRunning:
-    case Phase::kSettling:
-      return TaskPhase::kRunning;
-    case Phase::kDelaying:
-      return TaskPhase::kDelaying;
-    default:
-      return TaskPhase::kQueued;
-  }
-}
-
 // Answers whose children have one less then, or null.
 [[gnu::noinline]] Children* LetGoOfRules(Entry& entry, const RuleSet* rules) {
   OwnRules* const own = OwnRules::Of(rules);
@@ -94,19 +68,6 @@ void DestroyWhatIsTheUsers(Entry& entry) {
     return;
   entry.attempt.Take().reset();
   if (own != nullptr) own->DropRetryRule();
-}
-
-// A child that `parents` does not know has ended since it was seen: it is no task any more.
-void AddParents(std::vector<TaskInfo>& tasks, std::vector<uint64_t>& children,
-                const Registry::ParentMap& parents) {
-  std::sort(children.begin(), children.end());
-  std::erase_if(tasks, [&](TaskInfo& task) {
-    if (!std::binary_search(children.begin(), children.end(), task.id.value())) return false;
-    const auto parent = parents.find(task.id.value());
-    if (parent == parents.end()) return true;
-    task.parent = parent->second;
-    return false;
-  });
 }
 
 // Of one that is given up while its body is over: without memory it says what it did.
@@ -128,6 +89,12 @@ uint32_t AllocateIn(Slab<T>& slab) {
 }
 
 }  // namespace
+
+std::string NameOf(const Entry& entry, TaskId id) {
+  const Name* const name = entry.name();
+  std::string text = name == nullptr ? std::string() : name->ToString();
+  return text.empty() ? id.ToString() : text;
+}
 
 Registry::Registry(const SupervisorConfig& config, const Pool& pool, Publisher& publisher,
                    Actor& actor)
@@ -231,10 +198,6 @@ void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const 
   const CellRef cell = std::move(entry.cell);  // outlives `late`: it may destroy what is a user's
   const LateWake late(publisher_.wakes());     // who waits for the outcome is told first
   PublishLast(entry, abandoned ? nullptr : &outcome, now, before);
-  if (OwnRules* const own = OwnRules::Of(entry.rules); own != nullptr && !abandoned) [[unlikely]] {
-    const LateWake::Aside aside;
-    own->TellParent(entry, outcome);
-  }
   if (cell != nullptr) {
     abandoned ? cell->MarkDrained() : cell->Set(std::move(outcome), /*drained=*/true);
   }
@@ -266,7 +229,7 @@ std::optional<StuckTask> Registry::Abandon(Entry& entry, Snapshot seen, TimePoin
   if (!entry.state.TryAbandon(seen.epoch(), force)) return std::nullopt;
   if (entry.attempt.attempt().Joins()) SayThatChildrenRun(outcome);
   const EventName name(entry);
-  publisher_.EmitRun(EndOf(name, outcome, publisher_.WallAt(now)));
+  publisher_.EmitRunOf(entry, EndOf(name, outcome, publisher_.WallAt(now)));
   if (OwnRules* const own = OwnRules::Of(entry.rules); own != nullptr) {
     own->TellParent(entry, outcome);
   }
@@ -278,6 +241,8 @@ std::optional<StuckTask> Registry::Abandon(Entry& entry, Snapshot seen, TimePoin
 
 void Registry::PublishLast(const Entry& entry, const TaskOutcome* outcome, TimePoint now,
                            const EventDraft* before) {
+  if (entry.Tells(Entry::kChild)) [[unlikely]]
+    return PublishLastOfChild(entry, outcome, now, before);
   const EventName name(entry);
   const WallTime at = publisher_.WallAt(now);
   const EventDraft removed = name.Draft(EventKind::kTaskRemoved, at);
@@ -288,6 +253,22 @@ void Registry::PublishLast(const Entry& entry, const TaskOutcome* outcome, TimeP
   } else {
     publisher_.EmitRun(*before, EndOf(name, *outcome, at), removed);
   }
+}
+
+// The same, with its parent in each, whom it tells too. Not in line: the drafts of others stay in
+// registers.
+[[gnu::noinline]] void Registry::PublishLastOfChild(const Entry& entry, const TaskOutcome* outcome,
+                                                    TimePoint now, const EventDraft* before) {
+  const EventName name(entry);
+  const WallTime at = publisher_.WallAt(now);
+  const TaskId parent = Publisher::ParentOf(entry);
+  const EventDraft removed = name.Draft(EventKind::kTaskRemoved, at);
+  if (outcome == nullptr) return publisher_.EmitOneOf(removed, parent);
+  const EventDraft run[] = {before != nullptr ? *before : removed, EndOf(name, *outcome, at),
+                            removed};
+  publisher_.EmitRunOfChild(parent, std::span(run).subspan(before != nullptr ? 0 : 1));
+  const LateWake::Aside aside;
+  OwnRules::Of(entry.rules)->TellParent(entry, *outcome);
 }
 
 std::optional<uint32_t> Registry::TakeName(Entry& entry) {
@@ -345,29 +326,6 @@ Registry::Gone Registry::AwaitGone(const Found& found, Clock& clock, TimePoint d
     }
   });
   return gone;
-}
-
-std::vector<TaskInfo> Registry::List(absl::FunctionRef<ParentMap()> parents_now) const {
-  std::vector<TaskInfo> tasks;
-  std::vector<uint64_t> children;
-  ForEach([&](Entry& entry, Snapshot) {
-    TaskInfo info;
-    bool child = false;
-    const bool held = ReadTask(entry, [&](Snapshot seen) {
-      child = entry.Tells(Entry::kChild);
-      info.id = entry.Id();
-      info.name = NameOf(entry, info.id);
-      info.phase = PhaseOf(seen);
-      info.attempt = entry.attempts.load(std::memory_order_acquire);
-    });
-    if (!held || !info.id.valid()) return;
-    if (child) children.push_back(info.id.value());
-    tasks.push_back(std::move(info));
-  });
-  if (!children.empty()) AddParents(tasks, children, parents_now());
-  std::sort(tasks.begin(), tasks.end(),
-            [](const TaskInfo& a, const TaskInfo& b) { return a.id < b.id; });
-  return tasks;
 }
 
 std::vector<StuckTask> Registry::StuckTasks(TimePoint now) const {

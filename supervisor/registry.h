@@ -32,6 +32,9 @@ inline uint32_t SlotsFor(size_t max_tasks, size_t seats) {
   return static_cast<uint32_t>(max_tasks + kSpareSlots + seats * Slab<Entry>::kTogether);
 }
 
+// Its name, or "task-<id>". As all of an entry that is atomic: judged by its state afterwards.
+[[nodiscard]] std::string NameOf(const Entry& entry, TaskId id);
+
 // Registry
 //
 // The authority on membership: which ids and names are tasks, and the two ends of a
@@ -137,6 +140,8 @@ class Registry : public Idler {
   // No outcome: the end event was published when the task was given up.
   void PublishLast(const Entry& entry, const TaskOutcome* outcome, TimePoint now,
                    const EventDraft* before);
+  void PublishLastOfChild(const Entry& entry, const TaskOutcome* outcome, TimePoint now,
+                          const EventDraft* before);
   void Release(Entry& entry, const Seat* seat);
   // Parts the entry from its name's place, if it has one.
   [[nodiscard]] static std::optional<uint32_t> TakeName(Entry& entry);
