@@ -71,10 +71,11 @@ void DestroyWhatIsTheUsers(Entry& entry) {
 }
 
 // Of one that is given up while its body is over: without memory it says what it did.
-void SayThatChildrenRun(TaskOutcome& outcome) try {
-  if (outcome.stuck() == nullptr) return;
+void SayThatChildrenRun(StuckTask& task, TaskOutcome& outcome) try {
+  task.stack = "(no stack: its body is over, its children run)";
   TaskOutcome truer(OutcomeKind::kStuck, "grace passed and its children still run");
-  truer.set_stuck(*outcome.stuck()).set_attempts(outcome.attempts()).set_cause(outcome.cause());
+  truer.set_stuck({.running_for = task.running_for, .thread = 0, .stack = task.stack});
+  truer.set_attempts(outcome.attempts()).set_cause(outcome.cause());
   outcome = std::move(truer);
 } catch (const std::bad_alloc&) {
 }
@@ -227,7 +228,7 @@ std::optional<StuckTask> Registry::Abandon(Entry& entry, Snapshot seen, TimePoin
   outcome.set_attempts(entry.attempts.load(std::memory_order_acquire));
   outcome.set_cause(CauseOf(entry.state.Load()));  // TryAbandon wants a stop, and the first stays
   if (!entry.state.TryAbandon(seen.epoch(), force)) return std::nullopt;
-  if (entry.attempt.attempt().Joins()) SayThatChildrenRun(outcome);
+  if (entry.attempt.attempt().Joins()) SayThatChildrenRun(task, outcome);
   const EventName name(entry);
   publisher_.EmitRunOf(entry, EndOf(name, outcome, publisher_.WallAt(now)));
   if (OwnRules* const own = OwnRules::Of(entry.rules); own != nullptr) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Fails unless README quotes its first program, and what it prints, exactly.
+"""Fails unless README quotes its first program, and what the programs it quotes print, exactly.
 
 Usage: tools/check_readme.py [--fix]
 Exit codes: 0 the same, 1 they differ (or --fix wrote the quotes anew).
@@ -13,6 +13,7 @@ README = ROOT / "README.md"
 QUOTES = (  # the n-th block of a language, and the file it quotes
     (r"```cpp\n(.*?)```", "examples/quick_start.cc"),
     (r"```\n(task-1.*?)```", "examples/quick_start.expected"),
+    (r"```\n(sum: .*?)```", "examples/children.expected"),
 )
 
 

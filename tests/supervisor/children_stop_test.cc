@@ -200,6 +200,7 @@ TEST(ChildrenStop, OneThatDoesNotStopIsStuckAndSoIsItsParentUntilItComesBack) {
   EXPECT_EQ(stuck.kind(), OutcomeKind::kStuck);
   EXPECT_EQ(stuck.reason(), "grace passed and its children still run");
   EXPECT_EQ(stuck.cause(), CancelCause::kRemoved);
+  EXPECT_EQ(stuck.stuck()->stack, "(no stack: its body is over, its children run)");
   EXPECT_EQ(s.Outcome(child).kind(), OutcomeKind::kStuck);
   EXPECT_EQ(s.Outcome(child).reason(), "grace passed and the body still runs");
   EXPECT_EQ(s.PhaseOf(parent), TaskPhase::kStuck);
@@ -244,6 +245,7 @@ TEST(ChildrenStop, AShutdownThatMeetsAStuckChildTellsOfBoth) {
   ASSERT_EQ(exceeded->stuck.size(), 2u);
   EXPECT_EQ(exceeded->stuck[0].name, "child");
   EXPECT_EQ(exceeded->stuck[1].name, "parent");
+  EXPECT_EQ(exceeded->stuck[1].stack, "(no stack: its body is over, its children run)");
   EXPECT_EQ(s.Outcome(parent).kind(), OutcomeKind::kStuck);
   held.LetGo();
   EXPECT_TRUE(parent.waiter.Drained().ok());
