@@ -147,6 +147,7 @@ struct Script {
         case 8:
           if (const auto child = SpawnAny(stage, home, context, random, generation);
               child.ok() && random.Percent(50)) {
+            context.KeepPermit(false);  // which the child may need
             co_await child->waiter;
           }
           break;
