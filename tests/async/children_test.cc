@@ -57,8 +57,8 @@ TEST(AsyncChildren, TheAttemptEndsAfterTheFrameAndTheChildren) {
                     }));
     co_return Fail("the body's own");
   }));
-  ASSERT_TRUE(Eventually([&] { return child.id.valid() && served.IsSuspended(child); }));
   served.AwaitSuspended(parent);
+  served.AwaitSuspended(child);
   EXPECT_EQ(InFrame::alive(), 1) << "the parent's is gone";
   EXPECT_FALSE(parent.waiter.Ready());
   EXPECT_TRUE(Eventually([&] { return served.handle.Stats().permits == 1; })) << "it keeps none";
@@ -82,7 +82,7 @@ class EveryEnd : public ::testing::TestWithParam<int> {
         case 0:
           co_return Ok();  // waits for the child only
         case 1:
-          co_await child.waiter;
+          static_cast<void>(co_await child.waiter);
           break;
         case 2:
           co_await SleepFor(1h);
@@ -163,7 +163,7 @@ TEST(AsyncChildren, AFailingChildDestroysTheFramesOfItsSiblingsAndItsParent) {
                              co_return Fatal("broken");
                            }),
             kWithSiblings);
-    co_await sibling.waiter;
+    static_cast<void>(co_await sibling.waiter);
   }));
   served.AwaitSuspended(sibling);
   go.Set();

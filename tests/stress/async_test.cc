@@ -148,7 +148,7 @@ struct Script {
           if (const auto child = SpawnAny(stage, home, context, random, generation);
               child.ok() && random.Percent(50)) {
             context.KeepPermit(false);  // which the child may need
-            co_await child->waiter;
+            static_cast<void>(co_await child->waiter);
           }
           break;
         default:

@@ -72,6 +72,7 @@ TEST(ChildrenEvents, TimeoutsAndStuckOnesNameTheirParent) {
     child = Spawned(context, TaskSpec::Once("child", held.Body()).WithTimeout(2s));
   }));
   ASSERT_TRUE(held.Inside());
+  AwaitJoining(s, parent);
   s.Advance(2s);
   EXPECT_EQ(s.Await(kTimeoutHit, child).parent_id()->value(), parent.id.value());
   EXPECT_TRUE(s.handle.Remove(child.id).value());

@@ -35,10 +35,11 @@ class Generations {
                                                }).WithBackoff(BackoffPolicy::Constant(1h)));
                         spawned.Open();
                       }));
+      placed.Open();
       return body_stays ? UntilCancelled(context) : Ok();
     });
     eldest = served.Watch(limited == nullptr ? std::move(spec) : limited(std::move(spec)));
-    ASSERT_TRUE(spawned.Wait());
+    ASSERT_TRUE(placed.Wait() && spawned.Wait());
     AwaitJoining(served, child);
     served.Await(kBackoffScheduled, resting);
     served.Await(kTaskStarting, grandchild);
@@ -56,7 +57,8 @@ class Generations {
   }
 
   Served served;
-  Gate spawned;
+  Gate placed;   // the child is known
+  Gate spawned;  // and its children
   WatchedTask eldest;
   WatchedTask child;
   WatchedTask grandchild;
@@ -160,6 +162,7 @@ TEST(ChildrenStop, TheDeadlineIsTheEarlierOfTheAttemptsAndTheChildsOwn) {
                                     Spawned(context, TaskSpec::Once(expect(2s)).WithDeadline(2s));
                               }).WithTimeout(5s));
   ASSERT_TRUE(seen.Wait());
+  AwaitJoining(s, parent);
   s.Advance(2s);
   EXPECT_EQ(s.Outcome(sooner).cause(), CancelCause::kDeadline);
   EXPECT_FALSE(parent.waiter.Ready());

@@ -8,9 +8,11 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/supervisor/family.h"
+#include "tests/support/tbb_test.h"
 
 namespace taskvisor::testing {
 namespace {
@@ -201,11 +203,28 @@ TEST(Children, AChildThatIsRetriedHasNotFailedYet) {
   EXPECT_TRUE(s.Outcome(sibling).IsSuccess());
 }
 
-TEST(Children, ManyThreadsOfABodyMaySpawnAtOnce) {
+using ChildrenOfLoops = TbbTest;
+TEST_F(ChildrenOfLoops, ManyStepsOfALoopMaySpawnAtOnce) {
   Served s({.workers = 4});
   std::atomic<int> ran{0};
   const auto parent = s.Watch(TaskSpec::Restartable([&](TaskContext& context) {
     tbb::parallel_for(0, 200, [&](int) { Spawned(context, TaskSpec::Once([&] { ++ran; })); });
+  }));
+  EXPECT_TRUE(s.Outcome(parent).IsSuccess());
+  EXPECT_EQ(ran, 200);
+}
+
+TEST(Children, ManyThreadsOfABodyMaySpawnAtOnce) {
+  Served s({.workers = 2});
+  std::atomic<int> ran{0};
+  const auto parent = s.Watch(TaskSpec::Once([&](TaskContext& context) {
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        for (int n = 0; n < 50; ++n) Spawned(context, TaskSpec::Once([&] { ++ran; }));
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
   }));
   EXPECT_TRUE(s.Outcome(parent).IsSuccess());
   EXPECT_EQ(ran, 200);
