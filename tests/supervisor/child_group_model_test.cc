@@ -63,6 +63,7 @@ class Family {
     }
     for (const Task& task : tasks) EXPECT_EQ(task.left, task.admitted.load());
     static_cast<void>(state.Settle());
+    group->StopAll([](TaskId) { ADD_FAILURE() << "it has left, and is in the list"; });
     group.reset();  // the attempt's, and it is over: nobody touches it any more
     over.store(true);
     changed.Notify();
