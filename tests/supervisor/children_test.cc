@@ -150,6 +150,7 @@ TEST(Children, AFailingChildTakesItsSiblingsAndTheBodyWithIt) {
   EXPECT_EQ(outcome.kind(), OutcomeKind::kFailed);
   EXPECT_EQ(outcome.reason(), "child bad failed: task panicked: no disk");
   EXPECT_EQ(outcome.cause(), CancelCause::kNone) << "nobody has asked the task to stop";
+  ASSERT_NE(outcome.source(), nullptr);
   EXPECT_THROW(std::rethrow_exception(outcome.source()), std::runtime_error);
   EXPECT_EQ(s.Outcome(sibling).kind(), OutcomeKind::kCancelled);
   EXPECT_EQ(s.Outcome(sibling).cause(), CancelCause::kChildFailed);
@@ -162,7 +163,8 @@ TEST(Children, AFailureWhileTheAttemptWaitsIsRetriedByItsRules) {
   const auto parent = s.Watch(
       TaskSpec::Restartable([&](TaskContext& context) -> TaskResult {
         if (context.attempt() == 2) {
-          EXPECT_EQ(context.LastError()->reason.substr(0, 11), "child task-");
+          const TaskError* const last = context.LastError();
+          EXPECT_TRUE(last != nullptr && last->reason.starts_with("child task-"));
         }
         Spawned(context, TaskSpec::Once(&UntilCancelled).WithRestart(RestartPolicy::Never()));
         Spawned(context,
