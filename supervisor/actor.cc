@@ -171,7 +171,7 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   WatchSlot* const watched = watchdog_.Enter(seat.number(), entry, epoch, attempt.start);
   RunningAttempt running(entry.state, clock_,
                          {entry.Id(), entry.name(), attempt.number, attempt.deadline,
-                          watched == nullptr ? nullptr : &watched->beat(), last_error, &publisher_},
+                          watched == nullptr ? nullptr : &watched->beat(), last_error, &entry},
                          seat);
   Announce(entry, attempt, running, epoch);
   TaskResult result;
@@ -181,6 +181,9 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
     const CpuMeter cpu(entry.rules->cpu_time);
     result = CallBody(entry.body, running.context.context());
     attempt.cpu_time = cpu.Spent();
+    if (running.context.children() != nullptr) [[unlikely]] {
+      if (!JoinChildren(entry, seat, running, attempt, watched, last_error, result)) return;
+    }
     attempt.end = clock_.Now();
     attempt.last = entry.state.Settle();
   } else {  // stopped since the look above: the attempt ends before its body begins
@@ -203,9 +206,14 @@ void Actor::Announce(Entry& entry, const Attempt& attempt, RunningAttempt& runni
   entry.started_at.store(attempt.start.time_since_epoch().count(), std::memory_order_relaxed);
   entry.thread.store(ThisThread(), std::memory_order_relaxed);
   entry.attempts.store(attempt.number, std::memory_order_release);
-  publisher_.EmitRun(EventName(entry)
-                         .Draft(EventKind::kTaskStarting, publisher_.WallAt(attempt.start))
-                         .WithAttempt(attempt.number));
+  if (entry.Tells(Entry::kChild)) [[unlikely]] {
+    publisher_.Emit(EventKind::kTaskStarting, attempt.start, entry,
+                    [&](EventDraft& e) { e.WithAttempt(attempt.number); });
+  } else {
+    publisher_.EmitRun(EventName(entry)
+                           .Draft(EventKind::kTaskStarting, publisher_.WallAt(attempt.start))
+                           .WithAttempt(attempt.number));
+  }
   if (attempt.deadline < attempt.task_deadline) {  // that one has a timer of its own
     timers_.Arm(entry, attempt.deadline, Entry::Tag(Entry::TimerUse::kTimeout, epoch));
   }
@@ -279,7 +287,7 @@ void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResul
     TellEnd(ended.As(KindOf(end)), attempt, result);
     Follow(entry, seat, attempt, end, result, told);
   } catch (...) {  // the caller's jitter source, or no memory: not the body's fault
-    if (told.Take() != nullptr) publisher_.EmitRun(ended);
+    if (told.Take() != nullptr) publisher_.EmitRunOf(entry, ended);
     publisher_.Emit(EventKind::kRuntimeFailure, attempt.end, [](EventDraft& e) {
       e.WithTask("actor").WithReason("the decision after an attempt threw");
     });

@@ -7,6 +7,8 @@
 #include <span>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
 #include "sched/permits.h"
 #include "sched/pool.h"
 #include "sched/timer_queue.h"
@@ -21,6 +23,7 @@
 
 namespace taskvisor::internal {
 
+class Admission;
 class AsyncAttempt;
 class AsyncRoom;
 class Registry;
@@ -70,6 +73,16 @@ class Actor {
   // The same, whatever state the task is in by now. kRefused: it is gone, or finishes.
   StopResult StopById(TaskId id, CancelCause cause);
 
+  // A child of the attempt that runs in `parent`; see TaskContext::Spawn. Throws if there is no
+  // memory for it. Once SetAdmission was called.
+  absl::StatusOr<TaskId> Spawn(Entry& parent, AttemptContext& attempt, TaskSpec& spec,
+                               ChildOptions options);
+  void SetAdmission(Admission& admission) { admission_ = &admission; }
+  // A child of the attempt of `epoch` has failed: cancels it, if nothing has before; `won` then
+  // runs first. User code of others may run.
+  void CutShort(Entry& entry, uint64_t epoch, absl::FunctionRef<void()> won);
+
+  [[nodiscard]] Publisher& publisher() { return publisher_; }
   [[nodiscard]] const Name* NameAt(uint32_t place) const;
 
   // Free permits, negative: parked tickets. Nothing without a limit.
@@ -101,8 +114,14 @@ class Actor {
   void OffCore(Entry& entry, AsyncAttempt& async);
   void LookBy(const Entry& entry, const AsyncAttempt& async);
   void Drive(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult result);
-  [[nodiscard]] bool Suspend(Entry& entry, Seat& seat, AsyncAttempt& async, bool yields);
+  [[nodiscard]] bool Suspend(Entry& entry, Seat& seat, AsyncAttempt& async, ActorState::Rest rest);
   void EndAsync(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult result);
+
+  // A plain body with children is over, and said `result`: true, none is left. False: the attempt
+  // is others' now, or has been concluded. `last_error` is passed on then.
+  [[nodiscard]] bool JoinChildren(Entry& entry, Seat& seat, RunningAttempt& running,
+                                  const Attempt& attempt, WatchSlot* watched,
+                                  const TaskError* last_error, TaskResult& result);
 
   void Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult& result);
   void TellTimeoutHit(const Entry& entry, TimePoint now, Duration limit, CancelCause cause);
@@ -134,6 +153,7 @@ class Actor {
   std::optional<Permits<Ticket>> permits_;
   SetAside set_aside_;
   const std::unique_ptr<AsyncRoom> room_;
+  Admission* admission_ = nullptr;
 };
 
 }  // namespace taskvisor::internal

@@ -23,7 +23,7 @@ void Actor::BeginAsync(Entry& entry, Seat& seat, Snapshot seen) {
   async.Open(entry, clock_, timers_,
              {entry.Id(), entry.name(), attempt.number, attempt.deadline,
               async.watched == nullptr ? nullptr : &async.watched->beat(), async.last_error.get(),
-              &publisher_, &async},
+              &entry, &async},
              seat);
   Announce(entry, attempt, async.running(), epoch);
   if (const auto begun = entry.state.TryBegin(); begun) {
@@ -41,14 +41,15 @@ void Actor::BeginAsync(Entry& entry, Seat& seat, Snapshot seen) {
 void Actor::Resume(Entry& entry, Seat& seat, Snapshot taken) {
   AsyncAttempt& async = room_->At(entry.slot);
   async.permit = taken.has_permit();
-  if (permits_.has_value() && !async.permit && !AcquireOrStall(entry, async)) return;
+  const bool needs_permit = permits_.has_value() && !async.permit && !async.joins();
+  if (needs_permit && !AcquireOrStall(entry, async)) return;
   // Read by others under a pin that they took in kRunning: published by TryResume.
   async.running().seat = &seat;
   BackOnCore(entry, seat, async);
   // Who cancelled it before had no seat to tell.
   if (entry.state.TryResume().cancelled()) seat.CancelNested();
   LookBy(entry, async);
-  if (permits_.has_value() && !async.permit) {  // so it must not run, whatever has come meanwhile
+  if (needs_permit && !async.permit) {  // so it must not run, whatever has come meanwhile
     async.Destroy();
     return Drive(entry, seat, async, Cancelled());
   }
@@ -91,12 +92,12 @@ void Actor::OffCore(Entry& entry, AsyncAttempt& async) {
 void Actor::Drive(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult result) {
   while (true) {
     const CpuMeter cpu(entry.rules->cpu_time);
-    const AsyncAttempt::Pause pause = async.GoOn(result);
+    const std::optional<ActorState::Rest> rest = async.GoOn(result);
     if (const auto spent = cpu.Spent(); spent.has_value()) {
       async.attempt.cpu_time = async.attempt.cpu_time.value_or(Duration::zero()) + *spent;
     }
-    if (pause == AsyncAttempt::Pause::kEnded) break;
-    if (Suspend(entry, seat, async, pause == AsyncAttempt::Pause::kYields)) return;
+    if (!rest.has_value()) break;
+    if (Suspend(entry, seat, async, *rest)) return;
   }
   async.attempt.end = clock_.Now();
   async.attempt.last = entry.state.Settle();
@@ -104,16 +105,18 @@ void Actor::Drive(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult resu
 }
 
 // True: the attempt is others' now. False: something has happened; it goes on here.
-bool Actor::Suspend(Entry& entry, Seat& seat, AsyncAttempt& async, bool yields) {
+bool Actor::Suspend(Entry& entry, Seat& seat, AsyncAttempt& async, ActorState::Rest rest) {
+  const bool joins = rest == ActorState::Rest::kJoins;
   const bool had = permits_.has_value() && async.permit;
-  const bool keeps = had && async.keep_permit;
+  const bool keeps = had && async.keep_permit && !joins;
   async.permit = keeps;
   OffCore(entry, async);
   while (true) {
-    const auto suspended = entry.state.TrySuspend(yields, keeps);
+    const auto suspended = entry.state.TrySuspend(rest, keeps);
     if (suspended) break;
     const Snapshot seen{suspended.seen};
-    if (!seen.cancelled() && !seen.due()) {  // so it is silent
+    const bool roused = seen.due() || (seen.cancelled() && !joins);
+    if (!roused) {  // so it is silent
       watchdog_.TellRecovered(entry, seen.epoch(), async.attempt.start, ThisThread());
       continue;
     }
@@ -124,7 +127,7 @@ bool Actor::Suspend(Entry& entry, Seat& seat, AsyncAttempt& async, bool yields) 
     return false;
   }
   if (had && !keeps) ReleasePermit();
-  if (yields) seat.RunAgain(entry, entry.priority());
+  if (rest == ActorState::Rest::kYields) seat.RunAgain(entry, entry.priority());
   return true;
 }
 

@@ -29,7 +29,7 @@ Duration Actor::RetryDelay(Entry& entry) {
   Name::Buffer name;
   char text[32];
   std::string_view task;
-  if (entry.named) {
+  if (entry.Tells(Entry::kNamed)) {
     const size_t size = entry.name()->CopyTo(name);
     task = {name.data(), size};
   } else {
@@ -43,7 +43,7 @@ Duration Actor::RetryDelay(Entry& entry) {
 void Actor::AnnounceDelay(Entry& entry, const Attempt& attempt, const Decision& decision,
                           Duration delay, const TaskResult& result, PendingDraft& told) {
   const EventDraft* const ended = told.Take();
-  if (!decision.announced) return publisher_.EmitRun(*ended);
+  if (!decision.announced) return publisher_.EmitRunOf(entry, *ended);
   const EventName name(entry);
   EventDraft backoff = name.Draft(EventKind::kBackoffScheduled, publisher_.WallAt(attempt.end))
                            .WithAttempt(attempt.number)
@@ -53,7 +53,7 @@ void Actor::AnnounceDelay(Entry& entry, const Attempt& attempt, const Decision& 
   } else {
     backoff.WithBackoffSource(BackoffSource::kSuccess);
   }
-  publisher_.EmitRun(*ended, backoff);
+  publisher_.EmitRunOf(entry, *ended, backoff);
 }
 
 }  // namespace taskvisor::internal

@@ -34,6 +34,9 @@ namespace taskvisor::internal {
 //    │                                                                  TryStall          │
 //    └────────────────────────────────── TryResume ───────────────────────────────────────┘
 //
+// So does an attempt whose body is over and whose children are not (children.h): it is suspended,
+// with no body, as often as it is roused; the last child wakes it.
+//
 // Who owns the slot's plain fields (rules, body, streak, ...):
 //   kFree        nobody; Slab::Allocate gives the slot to one thread
 //   kReserved    the thread that adds
@@ -49,13 +52,14 @@ namespace taskvisor::internal {
 //   kResuming    the worker
 //   kStalled     whoever takes it out: the giver of a permit, or who rouses it
 //
-// Word:  | epoch : 40 | silent : 1 | pins : 7 | cause : 4 | flags : 8 | phase : 4 |
+// Word:  | epoch : 40 | silent : 1 | cut : 1 | pins : 6 | cause : 4 | flags : 8 | phase : 4 |
 //   epoch   + 1 with every attempt and every release: a timer, a ticket or a stale id
 //           that carries an old epoch is refused inside the compare-and-swap
 //   pins    threads that act on the running attempt from outside (stop, timeout,
 //           abandonment). Settle waits for them, so an attempt outlives its pins
 //   cause   of the stop, a CancelCause; 0 while kStop is not set
 //   silent  a flag as the others: TaskStuck is out, TaskRecovered is not
+//   cut     a flag as the others: a child has failed, and takes the attempt with it
 //
 // Timers are armed by the owner before the phase they serve (kStarting for kRunning's
 // timeout, kSettling for kDelaying), because in the phase itself others may take the
@@ -141,19 +145,26 @@ class ActorState {
         .done;
   }
 
-  // Worker whose body waits, or `yields` (then it submits it). Refused: `seen` is cancelled or
-  // silent, or it was woken meanwhile. Waits for pins: their holders may be at the worker's seat,
-  // or be about to tell its silence.
-  [[nodiscard]] Update<uint64_t> TrySuspend(bool yields, bool keeps_permit) {
-    constexpr uint64_t kRefused = kCancelledMask | kDue | kSilent;
+  // What a worker leaves when it suspends an attempt.
+  enum class Rest : uint8_t {
+    kWaits,   // a body
+    kYields,  // a body that goes on after the next turn: the worker submits it
+    kJoins,   // no body any more, but children: cancelled or not, it waits for them
+  };
+  // Refused: `seen` is silent, or it was woken meanwhile, or (a body) cancelled. Waits for pins:
+  // their holders may be at the worker's seat, or be about to tell its silence.
+  [[nodiscard]] Update<uint64_t> TrySuspend(Rest rest, bool keeps_permit) {
+    const uint64_t roused = kDue | (rest == Rest::kJoins ? 0 : kCancelledMask);
+    const uint64_t refused = roused | kSilent;
+    const bool yields = rest == Rest::kYields;
     while (true) {
-      const auto update = Move([](Snapshot s) { return !s.pinned() && (s.word & kRefused) == 0; },
+      const auto update = Move([=](Snapshot s) { return !s.pinned() && (s.word & refused) == 0; },
                                [=](Snapshot s) {
                                  return s.In(yields ? Phase::kWoken : Phase::kSuspended)
                                      .With(keeps_permit ? kPermit : 0);
                                });
       const Snapshot seen{update.seen};
-      if (update || seen.cancelled() || seen.due() || !seen.pinned()) return update;
+      if (update || (seen.word & roused) != 0 || !seen.pinned()) return update;
       GiveWay();
     }
   }
@@ -205,12 +216,22 @@ class ActorState {
         });
   }
 
-  // Grace is over. True once: the body runs on (or has not got a worker to end on), the caller
-  // gives the outcome Stuck and holds a pin. Without `force` only if it does run, and unpinned.
+  // A child of the attempt of `epoch` has failed and takes it with it. Done: it is cancelled, and
+  // the caller holds a pin; if `seen` was Dormant it submits. Refused: it is over, or was cancelled
+  // before.
+  [[nodiscard]] Update<uint64_t> TryCut(uint64_t epoch) {
+    return Move([=](Snapshot s) { return s.InAttempt() && s.epoch() == epoch && !s.cancelled(); },
+                [](Snapshot s) { return Snapshot{Roused(s).With(kCut).word + kPinOne}; });
+  }
+
+  // Grace is over. True once: the body runs on (or has not got a worker to end on, or a child of
+  // it runs on), the caller gives the outcome Stuck and holds a pin. Without `force` only if that
+  // will not change soon: it is on its worker, or has settled down to wait, and unpinned.
   [[nodiscard]] bool TryAbandon(uint64_t epoch, bool force = true) {
     return Move(
                [=](Snapshot s) {
-                 const bool now = force ? s.InAttempt() : s.Is(Phase::kRunning) && !s.pinned();
+                 const bool stays = s.Is(Phase::kRunning) || s.Is(Phase::kSuspended);
+                 const bool now = force ? s.InAttempt() : stays && !s.pinned();
                  return now && s.epoch() == epoch && s.stopped() && !s.abandoned();
                },
                [](Snapshot s) { return Snapshot{s.With(kAbandoned).word + kPinOne}; })
@@ -240,7 +261,7 @@ class ActorState {
       const auto update =
           Move([](Snapshot s) { return !s.pinned(); },
                [](Snapshot s) {
-                 return s.In(Phase::kSettling).Without(kTimedOut | kScoped | kSilent | kDue);
+                 return s.In(Phase::kSettling).Without(kTimedOut | kCut | kScoped | kSilent | kDue);
                });
       if (update) return {update.seen};
       GiveWay();

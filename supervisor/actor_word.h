@@ -36,12 +36,13 @@ inline constexpr int kCauseShift = 12;
 inline constexpr uint64_t kCauseMask = uint64_t{0xf} << kCauseShift;
 inline constexpr int kPinShift = 16;
 inline constexpr uint64_t kPinOne = uint64_t{1} << kPinShift;
-inline constexpr uint64_t kPinMask = uint64_t{0x7f} << kPinShift;
+inline constexpr uint64_t kPinMask = uint64_t{0x3f} << kPinShift;
+inline constexpr uint64_t kCut = uint64_t{1} << 22;     // a child of this attempt has failed
 inline constexpr uint64_t kSilent = uint64_t{1} << 23;  // this attempt missed its heartbeat
 inline constexpr int kEpochShift = 24;
 inline constexpr uint64_t kEpochOne = uint64_t{1} << kEpochShift;
 // What a body's context looks at.
-inline constexpr uint64_t kCancelledMask = kStop | kTimedOut;
+inline constexpr uint64_t kCancelledMask = kStop | kTimedOut | kCut;
 
 constexpr unsigned To(Phase p) { return 1u << static_cast<unsigned>(p); }
 inline constexpr unsigned kLegal[] = {
@@ -77,6 +78,7 @@ struct Snapshot {
   [[nodiscard]] bool cancelled() const { return (word & kCancelledMask) != 0; }
   [[nodiscard]] bool stopped() const { return (word & kStop) != 0; }
   [[nodiscard]] bool timed_out() const { return (word & kTimedOut) != 0; }
+  [[nodiscard]] bool cut() const { return (word & kCut) != 0; }
   [[nodiscard]] bool abandoned() const { return (word & kAbandoned) != 0; }
   [[nodiscard]] bool has_permit() const { return (word & kPermit) != 0; }
   [[nodiscard]] bool joined() const { return (word & kJoined) != 0; }

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "supervisor/attempt_context.h"
+#include "supervisor/children.h"
 #include "supervisor/outcome_cell.h"
 #include "supervisor/overdue.h"
 #include "supervisor/status.h"
@@ -89,6 +90,24 @@ absl::Status Admission::Validate(std::span<const TaskSpec> specs) {
   return absl::OkStatus();
 }
 
+template <class Equip>
+void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, Equip equip) {
+  size_t reserved = 0;
+  try {
+    for (TaskSpec& spec : specs) {
+      Entry& entry = registry_.Reserve();
+      ids[reserved++] = entry.Id();
+      if (OutcomeCell* const cell = SpecAccess::CellOf(spec)) cell->KeepClock(config_.clock);
+      if (SpecAccess::IsAsync(spec)) actor_.EnsureRoom(entry.slot);
+      equip(entry, spec);
+    }
+  } catch (...) {
+    TakeBack(specs.first(reserved), ids);
+    if (reserved < specs.size()) registry_.gate().Leave(specs.size() - reserved);
+    throw;
+  }
+}
+
 absl::Status Admission::Admit(std::span<TaskSpec> specs, TaskId* ids) {
   if (absl::Status entered = Enter(specs); !entered.ok()) return entered;
   return AdmitEntered(specs, ids);
@@ -98,14 +117,22 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
   const auto is_named = [](const TaskSpec& spec) { return !spec.name().empty(); };
   const bool named = std::any_of(specs.begin(), specs.end(), is_named);
   const TimePoint now = config_.clock->Now();
-  ReserveAll(specs, ids, named, now);
+  ReserveAll(specs, ids, [&](Entry& entry, TaskSpec& spec) {
+    entry.rules = RulesFor(spec, now);
+    // Without names there is nothing that could refuse: one pass over the memory.
+    if (!named) {
+      Furnish(entry, spec);
+    } else if (!spec.name().empty()) {
+      registry_.SetName(entry, spec.name());
+    }
+  });
   // The worker of one task is told before the reader of its events. The events of many would
   // fill the lane: their reader is to come at once.
   std::optional<LateWake> late;
   if (specs.size() == 1) late.emplace(publisher_.wakes());
   if (named) {
     Request(specs, ids, now);
-    if (!Claim(specs, ids)) return Refuse(specs, ids);
+    if (!Claim(specs, ids)) return Refuse(specs, ids, /*parent=*/{});
     for (size_t i = 0; i < specs.size(); ++i) {
       Entry& entry = registry_.At(ids[i].slot());
       Furnish(entry, specs[i]);
@@ -117,6 +144,29 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
   Commit({ids, specs.size()}, now);
   late.reset();  // what comes may run code of the user's
   CatchUpWithShutdown({ids, specs.size()});
+  return absl::OkStatus();
+}
+
+absl::Status Admission::AdmitChild(TaskSpec& spec, TaskId& id, const Parentage& parentage) {
+  const std::span<TaskSpec> specs(&spec, 1);
+  if (absl::Status entered = Enter(specs); !entered.ok()) return entered;
+  const TimePoint now = config_.clock->Now();
+  ReserveAll(specs, &id, [&](Entry& entry, TaskSpec&) {
+    entry.rules = OwnRulesFor(spec, spec.Resolve(config_.task_defaults), now, &parentage);
+    entry.SetTold(Entry::kChild, true);
+    if (!spec.name().empty()) registry_.SetName(entry, spec.name());
+  });
+  const TaskId parent = parentage.children.parent();
+  if (!spec.name().empty()) {
+    publisher_.EmitOneOf(
+        DraftOf(id, spec.name(), EventKind::kTaskAddRequested, publisher_.WallAt(now)), parent);
+  }
+  if (!Claim(specs, &id)) return Refuse(specs, &id, parent);
+  Entry& entry = registry_.At(id.slot());
+  Furnish(entry, spec);
+  Announce(entry, now);
+  Commit({&id, 1}, now);
+  CatchUpWithShutdown({&id, 1});
   return absl::OkStatus();
 }
 
@@ -142,40 +192,20 @@ const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now) {
     if (known != nullptr && known->heartbeat == heartbeat) return known;
   }
   const TaskDefaults resolved = spec.Resolve(config_.task_defaults);
-  const bool async = SpecAccess::IsAsync(spec);
-  RetryRule* const retry = SpecAccess::RuleOf(spec);
-  if (resolved.deadline.has_value() || retry != nullptr) {
-    OwnRules& own = own_rules_.Make(resolved, async, now);
-    if (retry != nullptr) own.retry = std::move(*retry);
-    return &own;
+  if (resolved.deadline.has_value() || SpecAccess::RuleOf(spec) != nullptr) {
+    return OwnRulesFor(spec, resolved, now, /*parentage=*/nullptr);
   }
-  const RuleSet* const rules = rules_.Find(resolved, async);
+  const RuleSet* const rules = rules_.Find(resolved, SpecAccess::IsAsync(spec));
   const bool in_book = rules->kept == RuleSet::Kept::kInBook;
   if (once && in_book) once_rules_.store(rules, std::memory_order_release);
   return rules;
 }
 
-void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool named, TimePoint now) {
-  size_t reserved = 0;
-  try {
-    for (TaskSpec& spec : specs) {
-      Entry& entry = registry_.Reserve();
-      ids[reserved++] = entry.Id();
-      if (OutcomeCell* const cell = SpecAccess::CellOf(spec)) cell->KeepClock(config_.clock);
-      if (SpecAccess::IsAsync(spec)) actor_.EnsureRoom(entry.slot);
-      entry.rules = RulesFor(spec, now);
-      // Without names there is nothing that could refuse: one pass over the memory.
-      if (!named) {
-        Furnish(entry, spec);
-      } else if (!spec.name().empty()) {
-        registry_.SetName(entry, spec.name());
-      }
-    }
-  } catch (...) {
-    TakeBack(specs.first(reserved), ids);
-    if (reserved < specs.size()) registry_.gate().Leave(specs.size() - reserved);
-    throw;
-  }
+const RuleSet* Admission::OwnRulesFor(TaskSpec& spec, const TaskDefaults& resolved, TimePoint now,
+                                      const Parentage* parentage) {
+  OwnRules& own = own_rules_.Make(resolved, SpecAccess::IsAsync(spec), now, parentage);
+  if (RetryRule* const retry = SpecAccess::RuleOf(spec)) own.retry = std::move(*retry);
+  return &own;
 }
 
 void Admission::TakeBack(std::span<TaskSpec> specs, const TaskId* ids) {
@@ -211,12 +241,12 @@ bool Admission::Claim(std::span<const TaskSpec> specs, const TaskId* ids) {
   return all;
 }
 
-absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids) {
+absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids, TaskId parent) {
   const TimePoint now = config_.clock->Now();
   absl::Status status;
   for (size_t i = 0; i < specs.size(); ++i) {
     Entry& entry = registry_.At(ids[i].slot());
-    const bool taken = !specs[i].name().empty() && !entry.named;
+    const bool taken = !specs[i].name().empty() && !entry.Tells(Entry::kNamed);
     const RejectionKind kind =
         taken ? RejectionKind::kAlreadyExists : RejectionKind::kBatchRejected;
     if (taken && status.ok()) status = AlreadyExists(specs[i].name());
@@ -224,10 +254,10 @@ absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids) {
       return DraftOf(entry.Id(), specs[i].name(), event, publisher_.WallAt(now));
     };
     const EventDraft failed = draft(EventKind::kTaskAddFailed).WithRejectionKind(kind);
-    if (specs[i].name().empty()) {
+    if (specs[i].name().empty()) {  // of a batch: nobody's children
       publisher_.EmitRun(draft(EventKind::kTaskAddRequested), failed);
     } else {
-      publisher_.EmitOne(failed);
+      publisher_.EmitOneOf(failed, parent);
     }
     GiveRuleBack(entry, specs[i]);
     registry_.Withdraw(entry);
@@ -241,8 +271,14 @@ absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids) {
 void Admission::Announce(const Entry& entry, TimePoint now) {
   const EventName name(entry);
   const WallTime at = publisher_.WallAt(now);
+  if (entry.Tells(Entry::kChild)) [[unlikely]] {
+    const EventDraft run[] = {name.Draft(EventKind::kTaskAddRequested, at),
+                              name.Draft(EventKind::kTaskAdded, at)};
+    const size_t told = entry.Tells(Entry::kNamed) ? 1 : 0;
+    return publisher_.EmitRunOfChild(Publisher::ParentOf(entry), std::span(run).subspan(told));
+  }
   const EventDraft added = name.Draft(EventKind::kTaskAdded, at);
-  if (entry.named) return publisher_.EmitRun(added);
+  if (entry.Tells(Entry::kNamed)) return publisher_.EmitRun(added);
   publisher_.EmitRun(name.Draft(EventKind::kTaskAddRequested, at), added);
 }
 
@@ -260,7 +296,10 @@ void Admission::Commit(std::span<const TaskId> ids, TimePoint now) {
     for (const TaskId id : range) {
       Entry& entry = registry_.At(id.slot());
       entry.SetReadyAt(now);
-      if (OwnRules* const own = OwnRules::Of(entry.rules); own != nullptr) own->Arm(id);
+      if (OwnRules* const own = OwnRules::Of(entry.rules); own != nullptr) {
+        own->Arm(id);
+        own->Enlist(entry);
+      }
       // A remover was faster than we: it asked us to finish it.
       if (!entry.state.Commit().stopped()) continue;
       registry_.Finish(entry, OutcomeOfStop(entry, CauseOf(entry.state.Load())),

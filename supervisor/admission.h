@@ -67,19 +67,29 @@ class Admission {
   // The same, validated and past the gate.
   absl::Status AdmitEntered(std::span<TaskSpec> specs, TaskId* ids);
 
+  // As Admit, of one that is to be somebody's child.
+  absl::Status AdmitChild(TaskSpec& spec, TaskId& id, const Parentage& parentage);
+
+  // See OwnRulesStore.
+  [[nodiscard]] Registry::ParentMap Parents() const { return own_rules_.Parents(); }
+
   // Nothing wrong with the specs, or kInvalidArgument.
   [[nodiscard]] static absl::Status Validate(std::span<const TaskSpec> specs);
 
  private:
   [[nodiscard]] absl::Status Enter(std::span<const TaskSpec> specs);
-  // A slot for each, with all that needs memory.
-  void ReserveAll(std::span<TaskSpec> specs, TaskId* ids, bool named, TimePoint now);
+  // A slot for each, with all that needs memory; equip(Entry&, TaskSpec&) adds its rules and more.
+  template <class Equip>
+  void ReserveAll(std::span<TaskSpec> specs, TaskId* ids, Equip equip);
   [[nodiscard]] const RuleSet* RulesFor(TaskSpec& spec, TimePoint now);
+  // `parentage`: null, nobody's child.
+  [[nodiscard]] const RuleSet* OwnRulesFor(TaskSpec& spec, const TaskDefaults& resolved,
+                                           TimePoint now, const Parentage* parentage);
   void TakeBack(std::span<TaskSpec> specs, const TaskId* ids);
   void Request(std::span<const TaskSpec> specs, const TaskId* ids, TimePoint now);
   // False: a name is taken. The entries that did not get theirs have none.
   [[nodiscard]] bool Claim(std::span<const TaskSpec> specs, const TaskId* ids);
-  absl::Status Refuse(std::span<TaskSpec> specs, const TaskId* ids);
+  absl::Status Refuse(std::span<TaskSpec> specs, const TaskId* ids, TaskId parent);
   // TaskAdded, and for an anonymous task TaskAddRequested before it.
   void Announce(const Entry& entry, TimePoint now);
   void Furnish(Entry& entry, TaskSpec& spec);

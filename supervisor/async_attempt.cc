@@ -5,6 +5,7 @@
 #include "sched/timed_wait.h"
 #include "sched/timer_queue.h"
 #include "supervisor/actor.h"
+#include "supervisor/children.h"
 
 namespace taskvisor::internal {
 
@@ -17,20 +18,28 @@ void AsyncAttempt::Open(Entry& entry, Clock& clock, TimerQueue& timers,
   keep_permit = false;
 }
 
+void AsyncAttempt::TakeOver(Entry& entry, Clock& clock, TimerQueue& timers,
+                            const AttemptContext& from, Seat& seat) {
+  Open(entry, clock, timers, from.facts(), seat);
+  running_->context.Share(from);
+  entry.attempt.Move(*running_);
+}
+
 bool AsyncAttempt::Cancelled() const { return (entry().state.Load().word & kCancelledMask) != 0; }
 
 bool AsyncAttempt::OnlyToDie() const {
   return Cancelled() && !leaf_->heeds_cancel && catcher_ == nullptr && !leaf_->Ready();
 }
 
-AsyncAttempt::Pause AsyncAttempt::GoOn(TaskResult& result) {
+std::optional<AsyncAttempt::Rest> AsyncAttempt::GoOn(TaskResult& result) {
+  if (said_.has_value()) result = *std::exchange(said_, std::nullopt);
   while (root_) {  // none: the body threw before it had a frame, or it was destroyed
     if (leaf_ != nullptr) {
       // The leaf first: what is there is taken, cancelled or not.
       const bool ready = leaf_->Ready();
       const bool cancelled = !ready && Cancelled();
       if (!ready && !cancelled) {
-        return std::exchange(leaf_->yields, false) ? Pause::kYields : Pause::kWaits;
+        return std::exchange(leaf_->yields, false) ? Rest::kYields : Rest::kWaits;
       }
       if (cancelled && !leaf_->heeds_cancel) {
         if (catcher_ == nullptr) {
@@ -49,7 +58,14 @@ AsyncAttempt::Pause AsyncAttempt::GoOn(TaskResult& result) {
       Destroy();
     }
   }
-  return Pause::kEnded;
+  Children* const children = running_->context.children();
+  if (children == nullptr) return std::nullopt;
+  if (!children->group().Join()) {
+    said_ = std::move(result);
+    return Rest::kJoins;
+  }
+  children->Judge(result);
+  return std::nullopt;
 }
 
 void AsyncAttempt::Destroy() {

@@ -26,6 +26,9 @@ class TimerQueue;
 // slot of the registry that ever held such a task, recycled, never freed while the supervisor
 // lives: see AsyncRoom.
 //
+// Also the place of an attempt whose body is over, plain or not, while its children are not
+// (children.h): it has no frame then, but what the body said, and is suspended like any.
+//
 //              the frame is        others may
 //   kRunning   the worker's, who resumes it          wake it (kDue), pin the attempt
 //   kSuspended nobody's                              rouse it: a wake, a stop, a timeout
@@ -48,6 +51,10 @@ class AsyncAttempt : private Timer {
   // kStarting; the context is made.
   void Open(Entry& entry, Clock& clock, TimerQueue& timers, const AttemptContext::Facts& facts,
             Seat& seat);
+  // kRunning: a plain body that is over goes on here. `from` lets go of its node when this attempt
+  // has left the worker.
+  void TakeOver(Entry& entry, Clock& clock, TimerQueue& timers, const AttemptContext& from,
+                Seat& seat);
   // kSettling, or before kRunning: the context is gone.
   void Close() {
     running_.reset();
@@ -64,11 +71,13 @@ class AsyncAttempt : private Timer {
   }
 
   // The worker in kRunning: resumes the frame until it waits for something that is not there, or
-  // has ended and is gone (`result` says how).
-  enum class Pause : uint8_t { kEnded, kWaits, kYields };
-  [[nodiscard]] Pause GoOn(TaskResult& result);
+  // has ended and is gone, and no child is left (then none; `result` says how).
+  using Rest = ActorState::Rest;
+  [[nodiscard]] std::optional<Rest> GoOn(TaskResult& result);
   // The worker in kResuming: the frame would only be destroyed.
   [[nodiscard]] bool OnlyToDie() const;
+  // Suspended: it has no frame any more, and needs no permit.
+  [[nodiscard]] bool joins() const { return said_.has_value(); }
   // The worker in kRunning: GoOn has nothing to do then.
   void Destroy();
 
@@ -109,6 +118,7 @@ class AsyncAttempt : private Timer {
   Harvest harvest_ = nullptr;
   void* place_ = nullptr;
   TimerQueue* timers_ = nullptr;
+  std::optional<TaskResult> said_;  // by the body, while it waits for children
   // Atomic for a timer that fires late, for an attempt that is over: see OnFire.
   Atomic<Entry*> entry_{nullptr};
 };

@@ -7,8 +7,12 @@
 
 #include "sched/executor.h"
 #include "sched/timed_wait.h"
+#include "supervisor/actor.h"
 #include "supervisor/async_attempt.h"
+#include "supervisor/children.h"
 #include "supervisor/publisher.h"
+#include "supervisor/status.h"
+#include "taskvisor/task_spec.h"
 
 namespace taskvisor {
 namespace internal {
@@ -23,14 +27,14 @@ AttemptContext::~AttemptContext() { delete node_.load(std::memory_order_acquire)
 
 void AttemptContext::TellScopes(CancelCause cause) {
   // acquire: pairs with the release in Node; the mark in the word came after it.
-  CancelNode* node = node_.load(std::memory_order_acquire);
+  AttemptNode* node = node_.load(std::memory_order_acquire);
   if (node != nullptr) node->Cancel(static_cast<uint8_t>(cause));
 }
 
-CancelNode& AttemptContext::Node() {
-  CancelNode* node = node_.load(std::memory_order_acquire);
+AttemptNode& AttemptContext::Node() {
+  AttemptNode* node = node_.load(std::memory_order_acquire);
   if (node != nullptr) return *node;
-  auto fresh = std::make_unique<CancelNode>();
+  auto fresh = std::make_unique<AttemptNode>();
   if (!node_.compare_exchange_strong(node, fresh.get(), std::memory_order_acq_rel,
                                      std::memory_order_acquire)) {
     return *node;  // another thread of the body was first, and marks the word
@@ -39,6 +43,20 @@ CancelNode& AttemptContext::Node() {
   const CancelCause cause = CauseOf(state_.MarkScoped());
   if (cause != CancelCause::kNone) node->Cancel(static_cast<uint8_t>(cause));
   return *node;
+}
+
+AttemptNode::~AttemptNode() { delete children.load(std::memory_order_acquire); }
+
+Children& AttemptContext::MakeChildren() {
+  AttemptNode& node = Node();
+  Children* children = node.children.load(std::memory_order_acquire);
+  if (children != nullptr) return *children;
+  auto fresh = std::make_unique<Children>(*facts_.entry, state_.Load().epoch(), node);
+  if (!node.children.compare_exchange_strong(children, fresh.get(), std::memory_order_acq_rel,
+                                             std::memory_order_acquire)) {
+    return *children;  // another thread of the body was first
+  }
+  return *fresh.release();
 }
 
 std::string_view AttemptContext::name() {
@@ -53,8 +71,8 @@ AsyncAttempt* AttemptOf(TaskContext& context) { return context.attempt_->facts()
 
 void ReportThrown(const AttemptContext& attempt) {
   const AttemptContext::Facts& facts = attempt.facts();
-  if (facts.publisher == nullptr) throw;  // out of what is noexcept
-  facts.publisher->EmitThrown("on_cancel", facts.id, attempt.clock().Now());
+  if (facts.entry == nullptr) throw;  // out of what is noexcept
+  facts.entry->actor->publisher().EmitThrown("on_cancel", facts.id, attempt.clock().Now());
 }
 
 }  // namespace internal
@@ -107,6 +125,22 @@ bool TaskContext::WaitFor(const Signal& signal, absl::FunctionRef<bool()> condit
   });
   if (thrown != nullptr) std::rethrow_exception(thrown);
   return met;
+}
+
+absl::StatusOr<WatchedTask> TaskContext::Spawn(TaskSpec spec, ChildOptions options) const {
+  return internal::OrOutOfMemory([&]() -> absl::StatusOr<WatchedTask> {
+    TaskWaiter waiter = spec.Watch();
+    const absl::StatusOr<TaskId> id = SpawnOne(spec, options);
+    if (!id.ok()) return id.status();
+    return WatchedTask{*id, std::move(waiter)};
+  });
+}
+
+absl::StatusOr<TaskId> TaskContext::SpawnOne(TaskSpec& spec, ChildOptions options) const {
+  internal::Entry* const entry = attempt_->facts().entry;
+  if (entry == nullptr) return internal::NoAttempt("there is no supervisor");
+  return internal::OrOutOfMemory(
+      [&] { return entry->actor->Spawn(*entry, *attempt_, spec, options); });
 }
 
 Signal::Signal() : changed_(std::make_shared<internal::EventCount>()) {}

@@ -15,13 +15,22 @@
 
 namespace taskvisor::internal {
 
-class Publisher;
+class Children;
+class Entry;
 
 // The cause that a state word shows to a body.
 inline CancelCause CauseOf(Snapshot s) {
   if (s.stopped()) return static_cast<CancelCause>(s.cause());
-  return s.timed_out() ? CancelCause::kTimeout : CancelCause::kNone;
+  if (s.timed_out()) return CancelCause::kTimeout;
+  return s.cut() ? CancelCause::kChildFailed : CancelCause::kNone;
 }
+
+// The root of an attempt's scopes, and what else is told of its cancellation.
+struct AttemptNode : CancelNode {
+  AttemptNode() = default;
+  ~AttemptNode();
+  Atomic<Children*> children{nullptr};  // null: it has spawned none
+};
 
 // AttemptContext
 //
@@ -29,7 +38,7 @@ inline CancelCause CauseOf(Snapshot s) {
 // coroutine: in its AsyncAttempt). Outside threads reach it only under a pin of the task's state
 // word.
 //
-// The CancelNode is made by the first who asks for a scope, a token or a sleep. Its
+// The node is made by the first who asks for a scope, a token, a sleep or a child. Its
 // maker then marks the word (kScoped): a canceller that comes later sees the mark and
 // tells the node; one that came earlier is seen by the maker, who tells it. Both are
 // changes of the same word, so one of them does.
@@ -42,8 +51,8 @@ class AttemptContext {
     TimePoint deadline;
     Atomic<uint32_t>* beat = nullptr;  // null: no heartbeat
     const TaskError* last_error = nullptr;
-    Publisher* publisher = nullptr;  // null: there is no supervisor
-    AsyncAttempt* async = nullptr;   // null: not a coroutine
+    Entry* entry = nullptr;         // null: there is no supervisor
+    AsyncAttempt* async = nullptr;  // null: not a coroutine
   };
 
   AttemptContext(ActorState& state, Clock& clock, Facts facts);
@@ -57,7 +66,24 @@ class AttemptContext {
   // Under a pin, after the word says cancelled: passes it on to the scopes.
   void TellScopes(CancelCause cause);
 
-  [[nodiscard]] CancelNode& Node();
+  [[nodiscard]] AttemptNode& Node();
+  // Null: it has spawned none.
+  [[nodiscard]] Children* children() const {
+    // acquire: pairs with the releases in Node and MakeChildren
+    const AttemptNode* const node = node_.load(std::memory_order_acquire);
+    return node == nullptr ? nullptr : node->children.load(std::memory_order_acquire);
+  }
+  // From the body; throws if there is no memory. REQUIRES: a supervisor.
+  [[nodiscard]] Children& MakeChildren();
+
+  // The attempt goes on elsewhere: this one shares the node of `from`, who then lets go of it, when
+  // nobody has a pin any more that may have led there.
+  void Share(const AttemptContext& from) {
+    // acquire: pairs with the release in Node
+    node_.store(from.node_.load(std::memory_order_acquire), std::memory_order_release);
+  }
+  void LetGo() { node_.store(nullptr, std::memory_order_relaxed); }
+
   [[nodiscard]] std::string_view name();
   [[nodiscard]] const Facts& facts() const { return facts_; }
   [[nodiscard]] Clock& clock() const { return clock_; }
@@ -69,7 +95,7 @@ class AttemptContext {
   ActorState& state_;
   Clock& clock_;
   const Facts facts_;
-  Atomic<CancelNode*> node_{nullptr};
+  Atomic<AttemptNode*> node_{nullptr};
   std::once_flag named_;
   std::string name_;
   TaskContext context_;

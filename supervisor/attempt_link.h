@@ -31,7 +31,7 @@ class ResultAccess {
 //
 // One word of an entry for two things that it never has at a time:
 //
-//           Begin                    End                     Keep
+//           Begin, Move              End                     Keep
 //   none ──────────▶ the attempt ──────────▶ none ──────────────────▶ the last error
 //     ▲               that runs                ▲                            │
 //     └────────────────────────────────────────┴──────────── Take ──────────┘
@@ -45,10 +45,19 @@ class AttemptLink {
   // An error that is kept passes to the caller.
   // relaxed, here and below: published by the transitions of the task's word.
   void Begin(RunningAttempt& attempt) { word_.store(&attempt, std::memory_order_relaxed); }
+  // The attempt goes on elsewhere, in the middle of it; who has a pin may still be at the old
+  // place. release: pairs with the acquire in attempt(); no transition publishes this one.
+  void Move(RunningAttempt& attempt) { word_.store(&attempt, std::memory_order_release); }
   void End() { word_.store(nullptr, std::memory_order_relaxed); }
   // REQUIRES: a pin, taken while the attempt ran.
   [[nodiscard]] RunningAttempt& attempt() const {
-    return *static_cast<RunningAttempt*>(word_.load(std::memory_order_relaxed));
+    // acquire: pairs with the release in Move
+    return *static_cast<RunningAttempt*>(word_.load(std::memory_order_acquire));
+  }
+
+  // What error() showed before Begin: it is the caller's since.
+  [[nodiscard]] static KeptError Own(const TaskError* error) {
+    return KeptError(const_cast<TaskError*>(error));  // none is made const
   }
 
   // REQUIRES: no attempt runs. Null is fine.

@@ -97,7 +97,18 @@ class Entry final : public EntryFields, public Timer {
   static constexpr uint8_t kSetAside = 1;  // see SetAside
   static constexpr int kPriorityShift = 1;
 
-  bool named = false;  // owned by the phase
+  // What is told of it beside its id. Written by the owner of the phase; as all that is atomic.
+  static constexpr uint8_t kNamed = 1;
+  static constexpr uint8_t kChild = 2;  // of another task's attempt: its rules are OwnRules
+  Atomic<uint8_t> told{0};
+  [[nodiscard]] bool Tells(uint8_t what) const {
+    return (told.load(std::memory_order_relaxed) & what) != 0;
+  }
+  void SetTold(uint8_t what, bool on) {
+    // relaxed: handed on with the state
+    const uint8_t now = told.load(std::memory_order_relaxed);
+    told.store(static_cast<uint8_t>(on ? now | what : now & ~what), std::memory_order_relaxed);
+  }
   // | priority : 7 | kSetAside : 1 |
   Atomic<uint8_t> marks{static_cast<uint8_t>(Priority::kNormal) << kPriorityShift};
   Atomic<uint32_t> next_free{0};  // the slab's

@@ -9,6 +9,7 @@
 #include "supervisor/payload.h"
 #include "supervisor/status.h"
 #include "supervisor/text.h"
+#include "taskvisor/task_context.h"
 
 namespace taskvisor {
 namespace {
@@ -152,6 +153,22 @@ absl::Status TerminationTimeout(TaskId id, Duration limit, bool stuck) {
 absl::Status WaitTimeout(Duration limit) {
   return Error(absl::StatusCode::kDeadlineExceeded, "runtime_wait_timeout",
                absl::StrCat("no outcome within ", ToText(limit)));
+}
+
+absl::Status NoAttempt(std::string_view why) {
+  return Error(
+      absl::StatusCode::kFailedPrecondition, "runtime_no_attempt",
+      absl::StrCat("Spawn: ", ToAbsl(why), "; call it from a body that a supervisor runs"));
+}
+absl::Status TooDeep() {
+  return Error(absl::StatusCode::kFailedPrecondition, "runtime_too_deep",
+               absl::StrCat("Spawn: ", kMaxChildDepth,
+                            " generations above already; add this one as a task of its own"));
+}
+absl::Status AttemptCancelled(CancelCause cause) {
+  return Error(absl::StatusCode::kCancelled, "runtime_attempt_cancelled",
+               absl::StrCat("the attempt is cancelled (", ToAbsl(Label(cause)),
+                            "): it gets no more children"));
 }
 
 }  // namespace internal

@@ -81,6 +81,9 @@ std::string Event::ToString() const {
     Append(line, "id", std::to_string(task_id->value()));
   }
   AppendNumber(line, "attempt", attempt());
+  if (const auto parent = parent_id(); parent.has_value()) {
+    Append(line, "parent", std::to_string(parent->value()));
+  }
   Append(line, "duration", duration());
   Append(line, "delay", delay());
   Append(line, "timeout", timeout());

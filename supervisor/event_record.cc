@@ -49,7 +49,7 @@ void EventRecord::ReadTo(Event& event) const {
     event.exit_code_ = 0;
   }
   const auto* text = reinterpret_cast<const char*>(this + 1);
-  const char* const end = text + text_size;
+  const char* const end = text + TextSizeOfItsOwn();
   uint64_t value = number;
   for (uint32_t left = present & EventDraft::kNumbers; left != 0;) {
     ReadNumber(event, left & -left, value);
@@ -58,6 +58,7 @@ void EventRecord::ReadTo(Event& event) const {
     std::memcpy(&value, text, sizeof(value));
     text += sizeof(value);
   }
+  if ((present & kParent) != 0) std::memcpy(&event.parent_, end, sizeof(event.parent_));
   event.WithReason({text + name_size, static_cast<size_t>(end - text) - name_size});
   if ((present & EventDraft::kAnonymous) != 0) {
     // As TaskId::ToString, but without memory: a signal handler may be reading.
@@ -70,9 +71,6 @@ void EventRecord::ReadTo(Event& event) const {
 void EventRecord::ReadNumber(Event& event, uint32_t field, uint64_t value) const {
   const auto ns = static_cast<int64_t>(value);
   switch (field) {
-    case 1u << Event::kParent:
-      event.parent_ = value;
-      return;
     case 1u << Event::kDuration:
       event.duration_ = ns;
       return;

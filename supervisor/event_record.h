@@ -25,6 +25,7 @@ namespace taskvisor::internal {
 //   the numbers that are present, 8 bytes each, but for the first, which is in `number`
 //   the name, name_size bytes
 //   the reason, the rest
+//   the parent, 8 bytes, if it is a child's: see ChildDraft
 // An anonymous task carries no name: it follows from the id.
 //
 // A queue wait below 2^32 ns, 4.29 s, is in the place of an exit code, if there is none: an
@@ -50,6 +51,12 @@ struct EventRecord {
   void ReadTo(Event& event) const;
   // The name behind it; empty if the task is called by its id.
   [[nodiscard]] std::string_view name() const;
+  // The bit in `present` that says that there is a parent.
+  static constexpr uint32_t kParent = 1u << Event::kParent;
+  // Of the texts and the numbers, without the parent.
+  [[nodiscard]] size_t TextSizeOfItsOwn() const {
+    return text_size - ((present & kParent) != 0 ? sizeof(uint64_t) : 0);
+  }
 
  private:
   void ReadNumber(Event& event, uint32_t field, uint64_t value) const;
@@ -103,9 +110,6 @@ class EventDraft {
   EventDraft& WithCpuTime(Duration d) { return Number(Event::kCpuTime, d.count()); }
   EventDraft& WithGrace(Duration d) { return Number(Event::kGrace, d.count()); }
   EventDraft& WithCount(uint64_t n) { return Number(Event::kCount, static_cast<int64_t>(n)); }
-  EventDraft& WithParent(TaskId parent) {
-    return Number(Event::kParent, static_cast<int64_t>(parent.value()));
-  }
   EventDraft& WithExitCode(std::optional<int32_t> code) {
     if (!code.has_value()) return *this;
     assert((record_.present & kShortWait) == 0);
@@ -159,11 +163,13 @@ class EventDraft {
   static constexpr uint32_t kShortWait = uint32_t{1} << 30;  // a kQueueWait, in `exit_code`
   // The fields that are numbers, kept in the order of these bits.
   static constexpr uint32_t kNumbers =
-      1u << Event::kParent | 1u << Event::kDuration | 1u << Event::kDelay | 1u << Event::kTimeout |
-      1u << Event::kOverrun | 1u << Event::kGrace | 1u << Event::kCount | 1u << Event::kQueueWait |
-      1u << Event::kCpuTime;
+      1u << Event::kDuration | 1u << Event::kDelay | 1u << Event::kTimeout | 1u << Event::kOverrun |
+      1u << Event::kGrace | 1u << Event::kCount | 1u << Event::kQueueWait | 1u << Event::kCpuTime;
   // So many of them at most go with the text, beside the record's.
   static constexpr size_t kMoreNumbers = std::popcount(kNumbers) - 1;
+  // All of an event's text at most, its parent included.
+  static constexpr size_t kMostText =
+      (kMoreNumbers + 1) * sizeof(uint64_t) + kMaxNameLength + kMaxReasonLength;
 
  private:
   static constexpr uint32_t kInExitCode = 1u << Event::kExitCode | 1u << Event::kThread;
@@ -181,7 +187,7 @@ class EventDraft {
   EventDraft& Insert(Event::Field f, int64_t value);
 
   template <class Text>
-  void AppendName(Text& text) const {
+  [[gnu::always_inline]] void AppendName(Text& text) const {
     if (task_ == nullptr) return text.Append({name_, record_.name_size});
     if (char* const to = text.Room(Name::kShort); to != nullptr) {
       if (const size_t size = task_->CopyShortTo(to); size > 0) return text.Advance(size);
@@ -198,6 +204,31 @@ class EventDraft {
   size_t reason_size_ = 0;
   size_t more_ = 0;                             // numbers beside the record's
   std::array<uint64_t, kMoreNumbers> numbers_;  // written up to more_
+};
+
+// ChildDraft
+//
+// A draft about somebody's child. The parent is no number of the draft, which most tasks have none
+// for: a field that is there or not, known only when it runs, would cost all the others' drafts
+// their registers.
+class ChildDraft {
+ public:
+  ChildDraft(const EventDraft& draft, TaskId parent) : draft_(draft), parent_(parent.value()) {}
+
+  [[nodiscard]] uint32_t text_size() const {
+    return draft_.text_size() + static_cast<uint32_t>(sizeof(parent_));
+  }
+  template <class Text>
+  void WriteTo(EventRecord& record, Text& text) const {
+    draft_.WriteTo(record, text);
+    record.present |= EventRecord::kParent;
+    record.text_size = static_cast<uint16_t>(text_size());
+    text.Append({reinterpret_cast<const char*>(&parent_), sizeof(parent_)});
+  }
+
+ private:
+  EventDraft draft_;
+  uint64_t parent_;
 };
 
 }  // namespace taskvisor::internal

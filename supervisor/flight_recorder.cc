@@ -93,9 +93,10 @@ void FlightRecorder::Fit(const EventRecord& record, Content& content) {
   const auto* const text = reinterpret_cast<const char*>(&record + 1);
   const std::string_view name(text + numbers, record.name_size);
   const std::string_view reason(name.data() + name.size(),
-                                record.text_size - numbers - name.size());
+                                record.TextSizeOfItsOwn() - numbers - name.size());
+  const size_t parent = record.text_size - record.TextSizeOfItsOwn();
   // The name may have what the reason leaves, and half of the room in any case.
-  const size_t room = kTextBytes - numbers;
+  const size_t room = kTextBytes - numbers - parent;
   const size_t name_room = std::max(room / 2, room - std::min(room, reason.size()));
 
   content.record = record;
@@ -103,9 +104,10 @@ void FlightRecorder::Fit(const EventRecord& record, Content& content) {
   char* const name_at = content.text + numbers;
   char* const reason_at = CopyCut(name_at, name, name_room);
   const auto name_size = static_cast<size_t>(reason_at - name_at);
-  const char* const end = CopyCut(reason_at, reason, room - name_size);
+  char* const end = CopyCut(reason_at, reason, room - name_size);
+  std::memcpy(end, reason.data() + reason.size(), parent);
   content.record.name_size = static_cast<uint8_t>(name_size);
-  content.record.text_size = static_cast<uint16_t>(end - content.text);
+  content.record.text_size = static_cast<uint16_t>(end + parent - content.text);
 }
 
 void FlightRecorder::Record(const EventRecord& record) noexcept {

@@ -80,7 +80,7 @@ std::string_view Label(TaskErrorKind kind) {
 std::string_view Label(CancelCause cause) {
   static constexpr std::string_view kLabels[] = {"none",     "removed",  "canceled",
                                                  "timeout",  "shutdown", "parent_failed",
-                                                 "replaced", "deadline"};
+                                                 "replaced", "deadline", "child_failed"};
   return At(kLabels, cause);
 }
 

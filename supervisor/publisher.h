@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <tuple>
 
@@ -33,7 +34,7 @@ template <class... Drafts>
 class EventName {
  public:
   explicit EventName(const Entry& entry)
-      : id_(entry.Id()), name_(entry.named ? entry.name() : nullptr) {}
+      : id_(entry.Id()), name_(entry.Tells(Entry::kNamed) ? entry.name() : nullptr) {}
 
   [[nodiscard]] EventDraft Draft(EventKind kind, WallTime at) const {
     EventDraft draft(kind);
@@ -70,7 +71,7 @@ class Publisher {
   void Emit(EventKind kind, TimePoint now, const Entry& entry, More more) {
     EventDraft draft = EventName(entry).Draft(kind, clock_.WallAt(now));
     more(draft);
-    EmitOne(draft);
+    EmitOneOf(draft, entry.Tells(Entry::kChild) ? ParentOf(entry) : TaskId());
   }
   void Emit(EventKind kind, TimePoint now, const Entry& entry) {
     Emit(kind, now, entry, [](EventDraft&) {});
@@ -92,13 +93,35 @@ class Publisher {
   [[gnu::always_inline]] void EmitRun(const Drafts&... drafts) {
     PublishRun(bus_, drafts...);
   }
+  // The same, all about this task, which may be a child. REQUIRES: as Emit.
+  template <class... Drafts>
+  [[gnu::always_inline]] void EmitRunOf(const Entry& entry, const Drafts&... drafts) {
+    if (entry.Tells(Entry::kChild)) [[unlikely]]
+      return EmitCopies(ParentOf(entry), drafts...);
+    PublishRun(bus_, drafts...);
+  }
+  // Of a child, where the others' drafts are to stay in registers: one to three. REQUIRES: as Emit.
+  void EmitRunOfChild(TaskId parent, std::span<const EventDraft> run);
+  // REQUIRES: a child.
+  [[nodiscard]] static TaskId ParentOf(const Entry& entry);
+
   // As EmitRun; not in line, for what is rare.
   [[gnu::noinline]] void EmitOne(const EventDraft& draft) { PublishRun(bus_, draft); }
+  // `parent`: not valid(), if it is nobody's child.
+  void EmitOneOf(const EventDraft& draft, TaskId parent) {
+    parent.valid() ? EmitRunOfChild(parent, {&draft, 1}) : EmitOne(draft);
+  }
   // For a LateWake around what is published here.
   [[nodiscard]] Baton& wakes() { return bus_.baton(); }
   [[nodiscard]] WallTime WallAt(TimePoint now) const { return clock_.WallAt(now); }
 
  private:
+  template <class... Drafts>
+  [[gnu::noinline]] void EmitCopies(TaskId parent, Drafts... drafts) {
+    const EventDraft run[] = {drafts...};
+    EmitRunOfChild(parent, run);
+  }
+
   Bus<EventRecord>& bus_;
   Clock& clock_;
 };

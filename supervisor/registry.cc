@@ -8,9 +8,11 @@
 
 #include "sched/timed_wait.h"
 #include "supervisor/attempt_context.h"
+#include "supervisor/children.h"
 #include "supervisor/no_waiting.h"
 #include "supervisor/outcome_cell.h"
 #include "supervisor/own_rules.h"
+#include "supervisor/runner.h"
 
 namespace taskvisor::internal {
 namespace {
@@ -20,12 +22,6 @@ constinit Atomic<uint64_t> next_id_of_process{1};
 
 NameLink& LinkOf(void* slab, uint32_t index) {
   return static_cast<Slab<NameLink>*>(slab)->At(index);
-}
-
-std::string NameOf(const Entry& entry, TaskId id) {
-  const Name* const name = entry.name();
-  std::string text = name == nullptr ? std::string() : name->ToString();
-  return text.empty() ? id.ToString() : text;
 }
 
 StuckTask Describe(const Entry& entry, TimePoint now, std::string stack) {
@@ -53,29 +49,12 @@ StuckTask Describe(const Entry& entry, TimePoint now, std::string stack) {
   return draft;
 }
 
-TaskPhase PhaseOf(Snapshot s) {
-  if (s.abandoned()) return TaskPhase::kStuck;
-  if (s.stopped() || s.Is(Phase::kFinishing)) return TaskPhase::kStopping;
-  switch (s.phase()) {
-    case Phase::kWaiting:
-    case Phase::kStalled:
-      return TaskPhase::kWaiting;
-    case Phase::kSuspended:
-      return TaskPhase::kSuspended;
-    case Phase::kResuming:
-    case Phase::kRunning:
-    case Phase::kSettling:
-      return TaskPhase::kRunning;
-    case Phase::kDelaying:
-      return TaskPhase::kDelaying;
-    default:
-      return TaskPhase::kQueued;
-  }
-}
-
-[[gnu::noinline]] void LetGoOfRules(const RuleSet* rules) {
+// Answers whose children have one less then, or null.
+[[gnu::noinline]] Children* LetGoOfRules(Entry& entry, const RuleSet* rules) {
   OwnRules* const own = OwnRules::Of(rules);
-  own != nullptr ? own->GiveBack() : RuleBook::LetGo(rules);
+  if (own == nullptr) return RuleBook::LetGo(rules), nullptr;
+  entry.SetTold(Entry::kChild, false);
+  return own->GiveBack();
 }
 
 // What runs code of the user's when it is destroyed: a body, an exception, a predicate.
@@ -88,6 +67,16 @@ void DestroyWhatIsTheUsers(Entry& entry) {
   if (own != nullptr) own->DropRetryRule();
 }
 
+// Of one that is given up while its body is over: without memory it says what it did.
+void SayThatChildrenRun(StuckTask& task, TaskOutcome& outcome) try {
+  task.stack = "(no stack: its body is over, its children run)";
+  TaskOutcome truer(OutcomeKind::kStuck, "grace passed and its children still run");
+  truer.set_stuck({.running_for = task.running_for, .thread = 0, .stack = task.stack});
+  truer.set_attempts(outcome.attempts()).set_cause(outcome.cause());
+  outcome = std::move(truer);
+} catch (const std::bad_alloc&) {
+}
+
 // Yields only while more threads than there are spare slots stand between leaving the gate
 // and freeing a slot.
 template <class T>
@@ -98,6 +87,12 @@ uint32_t AllocateIn(Slab<T>& slab) {
 }
 
 }  // namespace
+
+std::string NameOf(const Entry& entry, TaskId id) {
+  const Name* const name = entry.name();
+  std::string text = name == nullptr ? std::string() : name->ToString();
+  return text.empty() ? id.ToString() : text;
+}
 
 Registry::Registry(const SupervisorConfig& config, const Pool& pool, Publisher& publisher,
                    Actor& actor)
@@ -136,7 +131,7 @@ void Registry::SetName(Entry& entry, std::string_view name) {
   }
   link.owner.store(entry.slot, std::memory_order_release);
   // Before others can find it: they look here whether it is still this task's.
-  entry.named = true;
+  entry.SetTold(Entry::kNamed, true);
   entry.name_place.store(place + 1, std::memory_order_release);
 }
 
@@ -148,7 +143,8 @@ bool Registry::ClaimName(Entry& entry, std::string_view name) {
 }
 
 void Registry::Withdraw(Entry& entry) {
-  if (entry.named) names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
+  if (entry.Tells(Entry::kNamed))
+    names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
   entry.state.Withdraw();
   entry.cell = {};
   Release(entry, nullptr);
@@ -195,7 +191,8 @@ void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const 
     outcome.set_cause(CauseOf(ending));
   }
   outcome.set_attempts(entry.attempts.load(std::memory_order_relaxed));
-  if (entry.named) names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
+  if (entry.Tells(Entry::kNamed))
+    names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
   {
     const LateWake::Aside aside;
     const NoWaiting here(pool_);  // user code: its destructor must not wait for this task
@@ -233,8 +230,12 @@ std::optional<StuckTask> Registry::Abandon(Entry& entry, Snapshot seen, TimePoin
   outcome.set_attempts(entry.attempts.load(std::memory_order_acquire));
   outcome.set_cause(CauseOf(entry.state.Load()));  // TryAbandon wants a stop, and the first stays
   if (!entry.state.TryAbandon(seen.epoch(), force)) return std::nullopt;
+  if (entry.attempt.attempt().Joins()) SayThatChildrenRun(task, outcome);
   const EventName name(entry);
-  publisher_.EmitRun(EndOf(name, outcome, publisher_.WallAt(now)));
+  publisher_.EmitRunOf(entry, EndOf(name, outcome, publisher_.WallAt(now)));
+  if (OwnRules* const own = OwnRules::Of(entry.rules); own != nullptr) {
+    own->TellParent(entry, outcome);
+  }
   if (entry.cell != nullptr) entry.cell->Set(std::move(outcome), /*drained=*/false);
   entry.state.Unpin();
   GoneOf(entry.slot).Notify();
@@ -243,6 +244,8 @@ std::optional<StuckTask> Registry::Abandon(Entry& entry, Snapshot seen, TimePoin
 
 void Registry::PublishLast(const Entry& entry, const TaskOutcome* outcome, TimePoint now,
                            const EventDraft* before) {
+  if (entry.Tells(Entry::kChild)) [[unlikely]]
+    return PublishLastOfChild(entry, outcome, now, before);
   const EventName name(entry);
   const WallTime at = publisher_.WallAt(now);
   const EventDraft removed = name.Draft(EventKind::kTaskRemoved, at);
@@ -255,8 +258,25 @@ void Registry::PublishLast(const Entry& entry, const TaskOutcome* outcome, TimeP
   }
 }
 
+// The same, with its parent in each, whom it tells too. Not in line: the drafts of others stay in
+// registers.
+[[gnu::noinline]] void Registry::PublishLastOfChild(const Entry& entry, const TaskOutcome* outcome,
+                                                    TimePoint now, const EventDraft* before) {
+  const EventName name(entry);
+  const WallTime at = publisher_.WallAt(now);
+  const TaskId parent = Publisher::ParentOf(entry);
+  const EventDraft removed = name.Draft(EventKind::kTaskRemoved, at);
+  if (outcome == nullptr) return publisher_.EmitOneOf(removed, parent);
+  const EventDraft run[] = {before != nullptr ? *before : removed, EndOf(name, *outcome, at),
+                            removed};
+  publisher_.EmitRunOfChild(parent, std::span(run).subspan(before != nullptr ? 0 : 1));
+  const LateWake::Aside aside;
+  OwnRules::Of(entry.rules)->TellParent(entry, *outcome);
+}
+
 std::optional<uint32_t> Registry::TakeName(Entry& entry) {
-  if (!std::exchange(entry.named, false)) return std::nullopt;
+  if (!entry.Tells(Entry::kNamed)) return std::nullopt;
+  entry.SetTold(Entry::kNamed, false);
   return entry.name_place.exchange(0, std::memory_order_acq_rel) - 1;
 }
 
@@ -268,12 +288,13 @@ void Registry::FreeName(std::optional<uint32_t> place, Ended* ended) {
 
 void Registry::Release(Entry& entry, const Seat* seat) {
   const uint32_t slot = entry.slot;
+  Children* left = nullptr;
   entry.failures = 0;
   entry.draws = 0;
   entry.attempts.store(0, std::memory_order_relaxed);
   if (const RuleSet* const rules = std::exchange(entry.rules, nullptr); rules != nullptr) {
     if (rules->kept != RuleSet::Kept::kInBook) [[unlikely]]
-      LetGoOfRules(rules);
+      left = LetGoOfRules(entry, rules);
   }
   // Before the slot is free: see Lookup. The place of the name goes after it: who reads a
   // later name there must find that this task is gone. Who waits for the release must find
@@ -286,6 +307,9 @@ void Registry::Release(Entry& entry, const Seat* seat) {
   FreeName(place, ended);
   ended != nullptr ? slab_.FreeLater(slot, ended->entries) : slab_.Free(slot);
   if (before.joined()) GoneOf(slot).Notify();
+  // Last: when the parent's attempt has ended, there is room for another child.
+  if (left != nullptr) [[unlikely]]
+    left->Leave();
 }
 
 Registry::Gone Registry::AwaitGone(const Found& found, Clock& clock, TimePoint deadline) {
@@ -305,23 +329,6 @@ Registry::Gone Registry::AwaitGone(const Found& found, Clock& clock, TimePoint d
     }
   });
   return gone;
-}
-
-std::vector<TaskInfo> Registry::List() const {
-  std::vector<TaskInfo> tasks;
-  ForEach([&](Entry& entry, Snapshot) {
-    TaskInfo info;
-    const bool held = ReadTask(entry, [&](Snapshot seen) {
-      info.id = entry.Id();
-      info.name = NameOf(entry, info.id);
-      info.phase = PhaseOf(seen);
-      info.attempt = entry.attempts.load(std::memory_order_acquire);
-    });
-    if (held && info.id.valid()) tasks.push_back(std::move(info));
-  });
-  std::sort(tasks.begin(), tasks.end(),
-            [](const TaskInfo& a, const TaskInfo& b) { return a.id < b.id; });
-  return tasks;
 }
 
 std::vector<StuckTask> Registry::StuckTasks(TimePoint now) const {

@@ -8,8 +8,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "sched/event_count.h"
 #include "sched/pool.h"
 #include "sched/slab.h"
@@ -29,6 +31,9 @@ inline constexpr uint32_t kSpareSlots = 65536;
 inline uint32_t SlotsFor(size_t max_tasks, size_t seats) {
   return static_cast<uint32_t>(max_tasks + kSpareSlots + seats * Slab<Entry>::kTogether);
 }
+
+// Its name, or "task-<id>". As all of an entry that is atomic: judged by its state afterwards.
+[[nodiscard]] std::string NameOf(const Entry& entry, TaskId id);
 
 // Registry
 //
@@ -107,7 +112,9 @@ class Registry : public Idler {
     }
   }
 
-  [[nodiscard]] std::vector<TaskInfo> List() const;
+  // `parents_now`: asked after the tasks were seen, if any of them is a child.
+  using ParentMap = std::unordered_map<uint64_t, TaskId>;
+  [[nodiscard]] std::vector<TaskInfo> List(absl::FunctionRef<ParentMap()> parents_now) const;
   [[nodiscard]] std::vector<StuckTask> StuckTasks(TimePoint now) const;
 
  private:
@@ -133,6 +140,8 @@ class Registry : public Idler {
   // No outcome: the end event was published when the task was given up.
   void PublishLast(const Entry& entry, const TaskOutcome* outcome, TimePoint now,
                    const EventDraft* before);
+  void PublishLastOfChild(const Entry& entry, const TaskOutcome* outcome, TimePoint now,
+                          const EventDraft* before);
   void Release(Entry& entry, const Seat* seat);
   // Parts the entry from its name's place, if it has one.
   [[nodiscard]] static std::optional<uint32_t> TakeName(Entry& entry);

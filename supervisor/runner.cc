@@ -3,9 +3,15 @@
 #include <exception>
 #include <utility>
 
+#include "supervisor/children.h"
 #include "supervisor/text.h"
 
 namespace taskvisor::internal {
+
+bool RunningAttempt::Joins() const {
+  Children* const children = context.children();
+  return children != nullptr && children->group().joining();
+}
 
 TaskResult CallBody(TaskBody& body, TaskContext& context) noexcept {
   return Guarded([&] { return body(context); });

@@ -24,6 +24,9 @@ struct RunningAttempt {
     if (before.scoped()) context.TellScopes(cause);
   }
 
+  // Under a pin: its body is over, and it waits for its children.
+  [[nodiscard]] bool Joins() const;
+
   AttemptContext context;
   Seat* seat;
 };

@@ -38,6 +38,7 @@ Runtime::Runtime(SupervisorConfig config, Hooks hooks)
       shutdown_(*this) {
   config_.subscribers.clear();
   pool_.SetIdler(registry_);
+  actor_.SetAdmission(admission_);
 }
 
 Runtime::~Runtime() = default;

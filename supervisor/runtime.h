@@ -49,6 +49,10 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   absl::StatusOr<bool> Cancel(TaskId id, std::optional<Duration> limit);
   absl::StatusOr<bool> Cancel(std::string_view name, std::optional<Duration> limit);
 
+  [[nodiscard]] std::vector<TaskInfo> List() const {
+    return registry_.List([this] { return admission_.Parents(); });
+  }
+
   absl::Status ShutDownAndWait();
   // From ~Supervisor: see there.
   void Abandon();

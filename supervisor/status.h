@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "taskvisor/cancel_cause.h"
 #include "taskvisor/clock.h"
 #include "taskvisor/task_id.h"
 
@@ -29,6 +30,9 @@ namespace taskvisor::internal {
 [[nodiscard]] absl::Status SignalSetupFailed(std::string_view why);
 [[nodiscard]] absl::Status TerminationTimeout(TaskId id, Duration limit, bool stuck);
 [[nodiscard]] absl::Status WaitTimeout(Duration limit);
+[[nodiscard]] absl::Status NoAttempt(std::string_view why);
+[[nodiscard]] absl::Status TooDeep();
+[[nodiscard]] absl::Status AttemptCancelled(CancelCause cause);
 
 // What `call` answers, or OutOfMemory if it throws std::bad_alloc.
 template <class Call>

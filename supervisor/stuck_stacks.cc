@@ -26,7 +26,7 @@ StuckStacks::StuckStacks(const Registry& registry, Duration limit) {
 template <class Match>
 std::string StuckStacks::Find(Match match) const {
   const auto body = std::find_if(bodies_.begin(), bodies_.end(), match);
-  if (body == bodies_.end()) return "(no stack: its body was on its way in)";
+  if (body == bodies_.end()) return "(no stack: its body was on no thread)";
   return stacks_[static_cast<size_t>(body - bodies_.begin())];
 }
 

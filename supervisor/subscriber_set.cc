@@ -18,9 +18,7 @@ namespace {
 
 constexpr size_t kReconcileSlack = 1024;
 
-// Name, reason, and the numbers that are not in the record.
-static_assert(ReportText::kCapacity >=
-              kMaxNameLength + kMaxReasonLength + EventDraft::kMoreNumbers * sizeof(uint64_t));
+static_assert(ReportText::kCapacity >= EventDraft::kMostText);
 
 Report<EventRecord> ReportOf(const EventDraft& draft) {
   Report<EventRecord> report;

@@ -128,7 +128,7 @@ absl::StatusOr<bool> SupervisorHandle::CancelByNameWithTimeout(std::string_view 
   return runtime_->Cancel(name, limit);
 }
 
-std::vector<TaskInfo> SupervisorHandle::List() const { return runtime_->registry().List(); }
+std::vector<TaskInfo> SupervisorHandle::List() const { return runtime_->List(); }
 
 std::vector<std::string> SupervisorHandle::AliveSnapshot() const {
   return runtime_->subscribers().alive().Snapshot();

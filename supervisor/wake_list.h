@@ -20,7 +20,8 @@ namespace taskvisor::internal {
 //   Add      refused once it is over
 //   WakeAll  sets `over` in the step that locks first, so whoever is woken sees it; takes one node
 //            out at a time, wakes it unlocked, and then says so
-//   Remove   if its node was taken out: waits until that was said
+//   TakeOne  as WakeAll, but for who has other means to wake: one node, seen under the lock
+//   Remove   if its node was taken out by WakeAll: waits until that was said
 //
 // The list is changed under its lock bit, held for some instructions. Who finds it locked waits, as
 // a worker waits for the pins of its attempt.
@@ -63,6 +64,22 @@ class WakeList {
       Unlock(First(word), kOver);
       if (node != nullptr) node->wake(*node);  // it stays where it is until it is told
     } while (node != nullptr);
+  }
+
+  // Ends the list, and takes a node out of it; `take` sees it under the lock, for some
+  // instructions. False: none is left.
+  template <class Take>
+  bool TakeOne(Take take) {
+    uint64_t word = 0;
+    static_cast<void>(Lock(kOver, 0, word));
+    WakeNode* const node = First(word);
+    if (node != nullptr) {
+      Unlink(*node, word);
+      node->told = true;
+      take(*node);
+    }
+    Unlock(First(word), kOver);
+    return node != nullptr;
   }
 
   // acquire: pairs with the release in WakeAll's Lock.

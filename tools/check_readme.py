@@ -15,6 +15,7 @@ QUOTES = (  # the n-th block of a language, and the file it quotes
     (r"```\n(task-1.*?)```", "examples/quick_start.expected"),
     (r"```cpp\n(// Testing a retry.*?)```", "examples/testing_a_policy.cc"),
     (r"```\n(attempt 1: .*?)```", "examples/testing_a_policy.expected"),
+    (r"```\n(sum: .*?)```", "examples/children.expected"),
 )
 
 

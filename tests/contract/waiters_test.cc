@@ -92,7 +92,7 @@ TEST(ContractOutcomes, S123_TheStepsOfTheEndComeInOrder) {
 TEST(ContractOutcomes, S124_TheReasonIsTheSameInOutcomeAndEndEvent) {
   Harness harness({.grace = seconds(1)});
   const SupervisorHandle handle = harness.Serve();
-  const std::string bytes = std::string("a\nb\0\xff", 5) + std::string(1000, 'x');
+  const std::string bytes = std::string("a\nb\0\xff", 5).append(1000, 'x');
   auto fails = [bytes](TaskContext&) { return Fail(bytes).WithExitCode(2); };
   auto throws = [](TaskContext&) -> TaskResult { throw std::runtime_error("thrown"); };
   std::vector<TaskSpec> specs;

@@ -56,6 +56,19 @@ TEST(ChromeTrace, NamesTheRowAfterItsTask) {
   EXPECT_EQ(rows[1]["args"]["name"], "flaky");
 }
 
+TEST(ChromeTrace, DrawsAnArrowFromATaskToItsChild) {
+  const json trace = Trace({OfTask(EventKind::kTaskAdded, 1, "child").WithParent(TaskId(2, 0))});
+  const std::vector<json> from = OfPhase(trace, "s");
+  const std::vector<json> to = OfPhase(trace, "f");
+  ASSERT_EQ(from.size(), 1u);
+  ASSERT_EQ(to.size(), 1u);
+  EXPECT_EQ(from[0]["tid"], 2);
+  EXPECT_EQ(to[0]["tid"], 3);
+  EXPECT_EQ(from[0]["id"], to[0]["id"]);
+  EXPECT_EQ(OfPhase(trace, "i")[0]["args"]["parent_id"], 2);
+  EXPECT_TRUE(OfPhase(Trace(LifeOfATask()), "s").empty());
+}
+
 TEST(ChromeTrace, MarksOtherEvents) {
   const json trace = Trace({
       OfTask(EventKind::kTimeoutHit, 1, "slow"),

@@ -27,6 +27,13 @@ TEST(LineLogger, WritesOneLinePerEventWithItsTime) {
   EXPECT_THAT(text, HasSubstr("not yet"));
 }
 
+TEST(LineLogger, SaysWhoseChildATaskIs) {
+  std::ostringstream out;
+  LineLogger logger(out);
+  logger.OnEvent(OfTask(EventKind::kTaskAdded, 1, "child").WithParent(TaskId(2, 0)));
+  EXPECT_THAT(out.str(), HasSubstr(" task=child id=3 parent=2"));
+}
+
 TEST(LineLogger, KeepsANameWithNewlinesOnItsLine) {
   std::ostringstream out;
   LineLogger logger(out);

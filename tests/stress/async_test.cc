@@ -1,5 +1,6 @@
-// Coroutine bodies and plain ones under wakes, cancels, timeouts and shutdowns that race: each
-// task has one outcome, no frame is left, no permit is lost, and no wake-up.
+// Coroutine bodies and plain ones, and their children, under wakes, cancels, timeouts and shutdowns
+// that race: each task has one outcome, no frame is left, no permit is lost, no wake-up, and no
+// attempt ends before its children.
 
 #include "taskvisor/async.h"
 
@@ -76,25 +77,51 @@ TEST(StressAsync, NoCompletionIsLostBetweenDecidingToSuspendAndBeingSuspended) {
   EXPECT_TRUE(handle.Shutdown().ok());
 }
 
-// What a random body does.
+// What random bodies share.
+struct Stage {
+  std::vector<Completion<int>> words = std::vector<Completion<int>>(64);
+  Crowd crowd;
+  std::atomic<int> children{0};
+};
+constexpr int kGenerations = 3;
+
+// Who has children: each of these holds on to the token until its task has ended, so that the next
+// attempt can tell that all have.
+class Home {
+ public:
+  void ExpectEmpty() const {
+    EXPECT_EQ(token_.use_count(), 1) << "the last attempt has ended before its children";
+  }
+  [[nodiscard]] std::shared_ptr<int> token() const { return token_; }
+
+ private:
+  std::shared_ptr<int> token_ = std::make_shared<int>();
+};
+
+absl::StatusOr<WatchedTask> SpawnAny(Stage& stage, const Home& home, const TaskContext& context,
+                                     Random& random, int generation);
+
+// What a random coroutine does.
 struct Script {
-  std::vector<Completion<int>>& words;
-  Crowd& crowd;
+  Stage& stage;
   uint64_t seed;
+  int generation = 0;
+  Home home = {};
 
   Async<int> Part(uint64_t n) const {
     const InFrame frame;
     co_await SleepFor(microseconds(n % 300));
-    co_return co_await words[n % words.size()];
+    co_return co_await stage.words[n % stage.words.size()];
   }
 
   Async<TaskResult> operator()(TaskContext& context) const {
     const InFrame frame;
+    home.ExpectEmpty();
     Random random(seed + context.attempt());
     for (int step = 0; step < 4; ++step) {
-      { const Crowd::Inside inside(crowd); }
-      const Completion<int>& word = words[random.Below(words.size())];
-      switch (random.Below(8)) {
+      { const Crowd::Inside inside(stage.crowd); }
+      const Completion<int>& word = stage.words[random.Below(stage.words.size())];
+      switch (random.Below(10)) {
         case 0:
           co_await Yield();
           break;
@@ -116,6 +143,14 @@ struct Script {
         case 6:
           if (random.Percent(30)) throw std::runtime_error("thrown");
           break;
+        case 7:
+        case 8:
+          if (const auto child = SpawnAny(stage, home, context, random, generation);
+              child.ok() && random.Percent(50)) {
+            context.KeepPermit(false);  // which the child may need
+            static_cast<void>(co_await child->waiter);
+          }
+          break;
         default:
           context.KeepPermit(random.Percent(50));
           co_await RunUntilCancelled(SleepFor(microseconds(random.Below(300))));
@@ -125,13 +160,54 @@ struct Script {
   }
 };
 
-void Plain(TaskContext& context) { static_cast<void>(context.SleepFor(microseconds(100))); }
+// And a plain body.
+struct Plain {
+  Stage& stage;
+  uint64_t seed;
+  int generation = 0;
+  Home home = {};
+
+  TaskResult operator()(TaskContext& context) const {
+    home.ExpectEmpty();
+    Random random(seed + context.attempt());
+    const Crowd::Inside inside(stage.crowd);
+    for (uint64_t children = random.Below(3); children > 0; --children) {
+      static_cast<void>(SpawnAny(stage, home, context, random, generation));
+    }
+    static_cast<void>(context.SleepFor(microseconds(random.Below(100))));
+    return random.Percent(20) ? Fail("failed") : Ok();
+  }
+};
+
+// Limits of a random task.
+TaskSpec Limited(TaskSpec spec, Random& random) {
+  return std::move(spec)
+      .WithBackoff(BackoffPolicy::Constant(microseconds(random.Below(200))))
+      .WithMaxRetries(3)
+      .WithTimeout(microseconds(random.Percent(50) ? 200 + random.Below(3000) : 0));
+}
+
+absl::StatusOr<WatchedTask> SpawnAny(Stage& stage, const Home& home, const TaskContext& context,
+                                     Random& random, int generation) {
+  if (generation == kGenerations) return absl::OutOfRangeError("the last generation");
+  ++stage.children;
+  const uint64_t seed = random.Next();
+  const ChildOptions options{random.Percent(50) ? OnChildFailure::kCancelSiblings
+                                                : OnChildFailure::kIgnore};
+  const auto spawn = [&](auto body) {
+    return context.Spawn(Limited(TaskSpec::Restartable([body = std::move(body), at = home.token()](
+                                                           TaskContext& own) { return body(own); }),
+                                 random),
+                         options);
+  };
+  if (random.Percent(40)) return spawn(Plain{stage, seed, generation + 1});
+  return spawn(Script{stage, seed, generation + 1});
+}
 
 void Storm(uint64_t seed, std::optional<size_t> permits, bool drain) {
   InFrame::Reset();
   Random random(seed);
-  Crowd crowd;
-  std::vector<Completion<int>> words(64);
+  Stage stage;
   SupervisorConfig config;
   config.workers = 2;
   config.max_concurrent = permits;
@@ -139,19 +215,15 @@ void Storm(uint64_t seed, std::optional<size_t> permits, bool drain) {
   const SupervisorHandle handle = supervisor->Serve();
   std::vector<WatchedTask> tasks;
   for (int i = 0; i < 300; ++i) {
-    auto spec = random.Percent(20) ? TaskSpec::Restartable(&Plain)
-                                   : TaskSpec::Restartable(Script{words, crowd, random.Next()});
-    auto task = handle.AddAndWatch(
-        std::move(spec)
-            .WithBackoff(BackoffPolicy::Constant(microseconds(random.Below(200))))
-            .WithMaxRetries(3)
-            .WithTimeout(microseconds(random.Percent(50) ? 200 + random.Below(3000) : 0)));
+    auto spec = random.Percent(20) ? TaskSpec::Restartable(Plain{stage, random.Next()})
+                                   : TaskSpec::Restartable(Script{stage, random.Next()});
+    auto task = handle.AddAndWatch(Limited(std::move(spec), random));
     ASSERT_TRUE(task.ok()) << task.status();
     tasks.push_back(*std::move(task));
   }
   std::thread setter([&, own = random.Next()] {
     Random at(own);
-    for (const auto& word : words) {
+    for (const auto& word : stage.words) {
       word.Set(1);
       if (at.Percent(50)) std::this_thread::sleep_for(microseconds(at.Below(100)));
     }
@@ -183,7 +255,8 @@ void Storm(uint64_t seed, std::optional<size_t> permits, bool drain) {
   }
   for (const auto& task : tasks) ASSERT_TRUE(task.waiter.Ready());
   EXPECT_EQ(InFrame::alive(), 0) << "a frame leaks";
-  EXPECT_LE(crowd.most(), static_cast<int>(permits.value_or(2)));
+  EXPECT_LE(stage.crowd.most(), static_cast<int>(permits.value_or(2)));
+  EXPECT_GT(stage.children, 0);
 }
 
 TEST(StressAsync, WakesCancelsAndTimeoutsMayRace) {

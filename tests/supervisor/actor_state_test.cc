@@ -16,6 +16,7 @@ constexpr std::array kPhases{
     Phase::kRunning, Phase::kSettling, Phase::kDelaying, Phase::kFinishing, Phase::kSuspended,
     Phase::kWoken,   Phase::kResuming, Phase::kStalled};
 constexpr uint8_t kCause = 3;
+using Rest = ActorState::Rest;
 
 // Brings a fresh state to `phase` on the way a task takes. Its epoch is then 1 from
 // kRunning on, else 0.
@@ -32,7 +33,7 @@ void BringTo(ActorState& state, Phase phase) {
   ASSERT_TRUE(state.TryBegin());
   if (phase == Phase::kRunning) return;
   if (phase > Phase::kFinishing) {
-    ASSERT_TRUE(state.TrySuspend(/*yields=*/false, /*keeps_permit=*/false));
+    ASSERT_TRUE(state.TrySuspend(ActorState::Rest::kWaits, /*keeps_permit=*/false));
     if (phase == Phase::kSuspended) return;
     ASSERT_TRUE(state.Wake(1));
     if (phase == Phase::kWoken) return;
@@ -81,9 +82,14 @@ const Row kTable[] = {
     {"TryFinish(true)", "...-..-......", [](ActorState& s) { return s.TryFinish(true); }},
     {"TryWake(0)", "-------------", [](ActorState& s) { return s.TryWake(0).done; }},
     {"TryWake(1)", "------sQ-----", [](ActorState& s) { return s.TryWake(1).done; }},
-    {"TrySuspend", ".....z.......", [](ActorState& s) { return s.TrySuspend(false, false).done; }},
+    {"TrySuspend", ".....z.......",
+     [](ActorState& s) { return s.TrySuspend(Rest::kWaits, false).done; }},
     {"TrySuspend, yields", ".....w.......",
-     [](ActorState& s) { return s.TrySuspend(true, false).done; }},
+     [](ActorState& s) { return s.TrySuspend(Rest::kYields, false).done; }},
+    {"TrySuspend, joins", ".....z.......",
+     [](ActorState& s) { return s.TrySuspend(Rest::kJoins, false).done; }},
+    {"TryCut(0)", "-------------", [](ActorState& s) { return s.TryCut(0).done; }},
+    {"TryCut(1)", "-----r---wwcw", [](ActorState& s) { return s.TryCut(1).done; }},
     {"Wake(0)", "-------------", [](ActorState& s) { return s.Wake(0); }},
     {"Wake(1)", "-----r---wwct",
      [](ActorState& s) {
@@ -112,6 +118,30 @@ TEST(ActorState, EveryMoveFromEveryPhase) {
       }
     }
   }
+}
+
+TEST(ActorState, AnAttemptIsCutShortOnceUnlessItIsCancelledAndOnlyAJoinWaitsOn) {
+  ActorState state;
+  BringTo(state, Phase::kRunning);
+  EXPECT_TRUE(state.TryCut(1));
+  EXPECT_TRUE(state.Load().cut() && state.Load().cancelled() && state.Load().pinned());
+  EXPECT_FALSE(state.TryCut(1)) << "twice";
+  EXPECT_FALSE(state.TryTimeOut(1)) << "it is cancelled";
+  state.Unpin();
+  EXPECT_FALSE(state.TrySuspend(Rest::kWaits, false)) << "a cancelled body goes on";
+  EXPECT_TRUE(state.TrySuspend(Rest::kJoins, false));
+  EXPECT_EQ(state.RequestStop(state.Load(), kCause).result, StopResult::kPinned);
+  state.Unpin();
+  ASSERT_TRUE(state.TryTake());
+  EXPECT_TRUE(state.TryResume().cancelled());
+  EXPECT_TRUE(state.TrySuspend(Rest::kJoins, false)) << "asked to stop, it still waits";
+  EXPECT_TRUE(state.TryAbandon(1, /*force=*/false)) << "given up where it waits";
+  state.Unpin();
+  EXPECT_TRUE(state.Wake(1));
+  ASSERT_TRUE(state.TryTake());
+  static_cast<void>(state.TryResume());
+  EXPECT_TRUE(state.Settle().cut()) << "the worker judges it";
+  EXPECT_FALSE(state.Load().cut()) << "the next attempt is another";
 }
 
 TEST(ActorState, ASilenceIsEnteredAndLeftOncePinnedAndEndsWithTheAttempt) {

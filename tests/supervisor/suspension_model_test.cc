@@ -143,7 +143,7 @@ class Suspending {
       }
       if (resumed_for == things_ || state.Load().cancelled()) break;
       EXPECT_EQ(in_body--, 1);
-      if (state.TrySuspend(/*yields=*/false, /*keeps_permit=*/false)) return;
+      if (state.TrySuspend(ActorState::Rest::kWaits, /*keeps_permit=*/false)) return;
       EXPECT_EQ(in_body++, 0) << "two workers in one body";
       state.TakeWake();
     }

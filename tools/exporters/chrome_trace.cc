@@ -35,6 +35,7 @@ void ChromeTrace::OnEvent(const Event& event) {
   switch (event.kind()) {
     case EventKind::kTaskAdded:
       Row(event);
+      if (event.parent_id()) Arrow(event);
       return Instant(event);
     case EventKind::kTaskStarting:
       open_[RowOf(event)] = {event.at(), event.attempt().value_or(0)};
@@ -68,6 +69,18 @@ void ChromeTrace::Row(const Event& event) {
   row["args"] = Json::object();
   AddText(row["args"], "name", event.task());
   Put(Dump(row));
+}
+
+// From its parent's row to its own.
+void ChromeTrace::Arrow(const Event& event) {
+  for (const bool from : {true, false}) {
+    Json end = Entry(from ? "s" : "f", "child", from ? event.parent_id()->value() : RowOf(event));
+    end["cat"] = "child";
+    end["id"] = RowOf(event);
+    end["ts"] = Micros(event.at());
+    if (!from) end["bp"] = "e";
+    Put(Dump(end));
+  }
 }
 
 void ChromeTrace::Span(const Event& event, std::string_view name, WallTime from, Duration length) {

@@ -17,10 +17,11 @@ enum class CancelCause : uint8_t {
   kParentFailed,  // the task this one belongs to has failed
   kReplaced,      // another submission took its slot
   kDeadline,      // the task's deadline: there will be no more attempts
+  kChildFailed,   // a child of this attempt, or of this task's parent, has failed: see ChildOptions
 };
 
 // "none", "removed", "canceled", "timeout", "shutdown", "parent_failed", "replaced",
-// "deadline".
+// "deadline", "child_failed".
 [[nodiscard]] std::string_view Label(CancelCause cause);
 
 }  // namespace taskvisor

@@ -33,6 +33,9 @@ namespace taskvisor {
 //                         runtime_would_deadlock             a blocking call on a worker
 //                         runtime_signal_setup_failed        Run could not install handlers
 //                         crash_dump_setup_failed            see InstallCrashDump
+//                         runtime_no_attempt                 Spawn without a body that runs
+//                         runtime_too_deep                   Spawn in the last generation
+//   kCancelled            runtime_attempt_cancelled          Spawn in a cancelled attempt
 //   kDeadlineExceeded     runtime_task_termination_timeout   the task did not stop in time
 //                         runtime_grace_exceeded             see GraceExceeded
 //                         runtime_wait_timeout               WaitFor, DrainedFor

@@ -123,6 +123,7 @@ class Event {
   [[nodiscard]] std::string_view slot() const { return Has(kSlot) ? Name() : std::string_view(); }
   [[nodiscard]] std::string_view reason() const { return {reason_, reason_size_}; }
   [[nodiscard]] std::optional<uint32_t> attempt() const { return Optional(kAttempt, attempt_); }
+  // Of a child (TaskContext::Spawn): the task whose attempt has spawned it; its value() only.
   [[nodiscard]] std::optional<TaskId> parent_id() const {
     return Optional(kParent, TaskId(parent_, 0));
   }

@@ -30,7 +30,7 @@ enum class TaskPhase : uint8_t {
   kDelaying,   // waits for its backoff or interval
   kStopping,   // asked to stop, its body has not returned
   kStuck,      // given up after grace; its body has not returned
-  kSuspended,  // a coroutine body that waits, on no core
+  kSuspended,  // a coroutine body that waits, or a body that is over and has children: on no core
 };
 [[nodiscard]] std::string_view Label(TaskPhase phase);
 
@@ -39,17 +39,7 @@ struct TaskInfo {
   std::string name;  // or "task-<id>"
   TaskPhase phase = TaskPhase::kQueued;
   uint32_t attempt = 0;  // the current or last one; 0 = none yet
-};
-
-struct WatchedTask {
-  TaskId id;
-  TaskWaiter waiter;
-};
-
-template <class T>
-struct WatchedValue {
-  TaskId id;
-  Waiter<T> waiter;
+  TaskId parent = {};    // whose child it is; not valid(): nobody's
 };
 
 struct SupervisorStats {

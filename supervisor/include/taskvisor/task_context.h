@@ -13,7 +13,9 @@
 #include <utility>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/statusor.h"
 #include "taskvisor/cancel_cause.h"
+#include "taskvisor/child_options.h"
 #include "taskvisor/clock.h"
 #include "taskvisor/signal.h"
 #include "taskvisor/task_id.h"
@@ -22,6 +24,12 @@
 namespace taskvisor {
 
 class TaskContext;
+class TaskSpec;
+template <class T>
+class TypedSpec;
+struct WatchedTask;
+template <class T>
+struct WatchedValue;
 
 namespace internal {
 class AsyncAttempt;
@@ -71,6 +79,10 @@ class CancelScope {
 
 template <std::invocable F>
 class CancelCallback;
+
+// How many generations of children a task may have: what is asked to stop asks its children on the
+// same thread, whose stack this bounds.
+inline constexpr uint32_t kMaxChildDepth = 200;
 
 // TaskContext
 //
@@ -165,6 +177,39 @@ class TaskContext {
   template <class A>
   [[nodiscard]] auto RunUntilCancelled(A&& awaitable) const;
 
+  // Adds a child: a task of the same supervisor, with its own id, name, policies, retries, events
+  // and outcome, which belongs to this attempt.
+  //   - The attempt ends when its body has returned and its children have ended. Until then it
+  //     keeps no worker and no permit; then it is judged as ever, and retried or not.
+  //   - What cancels the attempt (Remove, Cancel, its timeout, a deadline, a shutdown) asks the
+  //     children to stop at once, with the same cause. The child's deadline is its own or this
+  //     attempt's Deadline(), whichever comes first.
+  //   - A child that does not stop is Stuck after its grace as any task, and so is this one, if it
+  //     was asked to stop too: its attempt has not ended.
+  //   - A child that fails is nobody's business but its own, unless ChildOptions says otherwise.
+  //   - Its events carry this task's id as parent_id(), and List shows it.
+  //
+  // A coroutine body may co_await the child's waiter. A plain one just returns: waiting for a child
+  // on a worker answers kFailedPrecondition, as for any task.
+  //
+  // From the body, all threads of its parallel loops included; never waits. Errors, beside those of
+  // TryAdd (kResourceExhausted where max_tasks are registered; kUnavailable in a shutdown):
+  //   kCancelled           "runtime_attempt_cancelled": the attempt is cancelled already
+  //   kFailedPrecondition  "runtime_no_attempt": a DetachedContext, or a body that is over
+  //                        "runtime_too_deep": kMaxChildDepth generations above it
+  // Costs what an Add does, and a block of memory with the first child of an attempt.
+  //
+  // Example:
+  //   for (const Part& part : parts) {
+  //     auto child = context.Spawn(TaskSpec::Restartable([&part] { return Load(part); }),
+  //                                {.on_failure = OnChildFailure::kCancelSiblings});
+  //     if (!child.ok()) return child.status();
+  //   }
+  //   return Ok();  // completed when all parts are
+  absl::StatusOr<WatchedTask> Spawn(TaskSpec spec, ChildOptions options = {}) const;
+  template <class T>
+  absl::StatusOr<WatchedValue<T>> Spawn(TypedSpec<T> spec, ChildOptions options = {}) const;
+
   // A scope below this attempt's: cancelled with it, cancels nothing above.
   [[nodiscard]] CancelScope Child() const;
   // For code that speaks std::stop_token (stop_callback, condition_variable_any). A
@@ -177,6 +222,8 @@ class TaskContext {
   friend internal::AsyncAttempt* internal::AttemptOf(TaskContext& context);
   template <std::invocable F>
   friend class CancelCallback;
+  [[nodiscard]] absl::StatusOr<TaskId> SpawnOne(TaskSpec& spec, ChildOptions options) const;
+
   TaskContext(internal::AttemptContext& attempt, const std::atomic<uint64_t>* word, uint64_t mask,
               std::atomic<uint32_t>* beat)
       : word_(word), mask_(mask), attempt_(&attempt), beat_(beat) {}

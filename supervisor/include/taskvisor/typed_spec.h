@@ -73,6 +73,14 @@ class TypedSpec : public TaskSpec {
   std::shared_ptr<internal::ValuePlace<T>> place_;
 };
 
+template <class T>
+absl::StatusOr<WatchedValue<T>> TaskContext::Spawn(TypedSpec<T> spec, ChildOptions options) const {
+  Waiter<T> waiter = spec.Watch();
+  absl::StatusOr<TaskId> id = SpawnOne(spec, options);
+  if (!id.ok()) return id.status();
+  return WatchedValue<T>{*id, std::move(waiter)};
+}
+
 }  // namespace taskvisor
 
 #endif  // TASKVISOR_TYPED_SPEC_H_

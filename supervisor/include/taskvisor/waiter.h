@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "taskvisor/body.h"
+#include "taskvisor/task_id.h"
 #include "taskvisor/task_outcome.h"
 
 namespace taskvisor {
@@ -185,6 +186,17 @@ class Waiter : public TaskWaiter {
   }
 
   std::shared_ptr<internal::ValuePlace<T>> place_;
+};
+
+// A task that was added, and a waiter for its outcome (and its value).
+struct WatchedTask {
+  TaskId id;
+  TaskWaiter waiter;
+};
+template <class T>
+struct WatchedValue {
+  TaskId id;
+  Waiter<T> waiter;
 };
 
 }  // namespace taskvisor

@@ -20,6 +20,7 @@ namespace taskvisor::exporters {
 //
 //   span     each attempt ("attempt 2"), drawn when it has ended; each announced wait
 //            ("backoff"), drawn to its planned end
+//   arrow    from a task's row to that of each child that it adds
 //   instant  all else that happens to a task, by its label; on every row, what happens to
 //            the supervisor (shutdown and its verdict, lost events, failures)
 //
@@ -57,6 +58,7 @@ class ChromeTrace final : public Subscriber {
 
   void Begin(WallTime at);
   void Row(const Event& event);
+  void Arrow(const Event& event);
   void Span(const Event& event, std::string_view name, WallTime from, Duration length);
   void Instant(const Event& event);
   void Put(std::string_view json);
