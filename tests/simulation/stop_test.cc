@@ -108,6 +108,36 @@ TEST(SimulatedStop, TheEndOfASimulationEndsItsTasks) {
   EXPECT_EQ(alive.use_count(), 1);
 }
 
+TEST(SimulatedStop, ABodyThatNeverReturnsIsLeakedAndTold) {
+  TaskWaiter waiter;
+  ::testing::internal::CaptureStderr();
+  {
+    Simulation simulation;
+    waiter = simulation.Add(TaskSpec::Once("deaf", DeafBody(simulation, Duration::max())));
+    simulation.RunReady();
+  }
+  EXPECT_EQ(OutcomeOf(waiter).kind(), OutcomeKind::kStuck);
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("and leaks: "), std::string::npos);
+}
+
+// Its callback never returns.
+class DeafSubscriber : public Subscriber {
+ public:
+  void OnEvent(const Event&) override { DeafSleep(clock, Duration::max()); }
+  std::shared_ptr<Clock> clock;
+};
+
+TEST(SimulatedStop, ASubscriberThatNeverReturnsIsCutOff) {
+  const auto deaf = std::make_shared<DeafSubscriber>();
+  Simulation simulation({.config = {.subscriber_drain = 10min, .subscribers = {deaf}}});
+  deaf->clock = simulation.clock();
+  const TaskWaiter waiter = simulation.Add(TaskSpec::Once([] {}));
+  simulation.RunReady();
+  simulation.Shutdown().IgnoreError();
+  EXPECT_EQ(Passed(simulation), 10min);
+  EXPECT_EQ(OutcomeOf(waiter).kind(), OutcomeKind::kCompleted);
+}
+
 TEST(SimulatedStop, AHandleOutlivesItsSimulation) {
   auto simulation = std::make_unique<Simulation>();
   const SupervisorHandle handle = simulation->handle();

@@ -51,8 +51,8 @@ struct SimulationOptions {
 //
 // Outside of the promise, because no seed decides it: a body that makes threads (nested loops of
 // oneTBB do), reads another clock, or goes by addresses. A body that blocks its thread in another
-// way, on a mutex that another body holds or on a condition variable, blocks all: nothing else runs
-// meanwhile.
+// way, on a mutex that another body holds or on a condition variable, blocks all: nothing else
+// runs meanwhile.
 //
 // Thread safety: none. The simulation, its handle and its waiters belong to the thread that made
 // it; the process ends with a message if another one makes it move. Several may live at a time, on
@@ -94,7 +94,7 @@ class Simulation {
   // What Now() was at first, always the same.
   [[nodiscard]] TimePoint Start() const;
   [[nodiscard]] uint64_t seed() const;
-  // Moves only with the simulation. For a DetachedContext, or for a body's own arithmetic.
+  // Moves only with the simulation.
   [[nodiscard]] const std::shared_ptr<Clock>& clock() const;
 
   // Runs until nothing can go on without time passing. False: a hundred thousand steps, and
@@ -102,8 +102,7 @@ class Simulation {
   bool RunReady();
 
   // Runs, and lets time pass up to `to`, or by so much: all that is due on the way happens in its
-  // time. A point that is past is now. After as many steps at one point as RunReady makes, time
-  // passes on.
+  // time. A point that is past is now. Where RunReady would answer false, time passes on.
   void AdvanceTo(TimePoint to);
   void AdvanceBy(Duration by);
 
