@@ -25,8 +25,8 @@ namespace taskvisor::internal {
 //   who cancels     the attempt's flag, then its scopes: one of them asks all children to stop
 //   a child's end   failed, and that counts: the attempt is cut short, as if it were cancelled.
 //                   Slot given back, then Leave; the last one wakes the attempt if it joins
-//   the worker      the body is over: none left, the attempt is judged. Else it suspends (Rest::
-//                   kJoins), without worker or permit, and looks again whenever it is roused
+//   the worker      the body is over: none left, the attempt is judged. Else it suspends (kJoins),
+//                   without worker or permit, and looks again whenever it is roused
 //
 // A plain body's attempt is on its worker's stack, so to suspend it moves into the AsyncAttempt of
 // its slot; from then on it is as a coroutine whose frame is gone (async_attempt.h).

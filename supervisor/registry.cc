@@ -143,8 +143,9 @@ bool Registry::ClaimName(Entry& entry, std::string_view name) {
 }
 
 void Registry::Withdraw(Entry& entry) {
-  if (entry.Tells(Entry::kNamed))
+  if (entry.Tells(Entry::kNamed)) {
     names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
+  }
   entry.state.Withdraw();
   entry.cell = {};
   Release(entry, nullptr);
@@ -191,8 +192,9 @@ void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const 
     outcome.set_cause(CauseOf(ending));
   }
   outcome.set_attempts(entry.attempts.load(std::memory_order_relaxed));
-  if (entry.Tells(Entry::kNamed))
+  if (entry.Tells(Entry::kNamed)) {
     names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
+  }
   {
     const LateWake::Aside aside;
     const NoWaiting here(pool_);  // user code: its destructor must not wait for this task

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -253,6 +254,27 @@ TEST(ChildrenStop, AShutdownThatMeetsAStuckChildTellsOfBoth) {
   held.LetGo();
   EXPECT_TRUE(parent.waiter.Drained().ok());
   EXPECT_TRUE(child.waiter.Drained().ok());
+}
+
+// As deep as may be: one thread asks them all.
+TEST(ChildrenStop, TheLastGenerationIsReachedToo) {
+  Served s;
+  Gate deepest;
+  std::function<TaskResult(TaskContext&, uint32_t)> descend = [&](TaskContext& context,
+                                                                  uint32_t depth) {
+    if (depth == kMaxChildDepth) {
+      deepest.Open();
+      return UntilCancelled(context);
+    }
+    Spawned(context,
+            TaskSpec::Once([&, depth](TaskContext& own) { return descend(own, depth + 1); }));
+    return Ok();
+  };
+  const auto eldest =
+      s.Watch(TaskSpec::Once([&](TaskContext& context) { return descend(context, 0); }));
+  ASSERT_TRUE(deepest.Wait());
+  EXPECT_TRUE(s.handle.Cancel(eldest.id).value());
+  EXPECT_EQ(s.handle.Stats().tasks, 0u);
 }
 
 // Removed again and again at the moment at which it spawns: every child that came is told.
