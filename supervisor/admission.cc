@@ -21,7 +21,7 @@ namespace {
 constexpr size_t kRange = 256;
 
 absl::Status ValidateOne(const TaskSpec& spec) {
-  if (!SpecAccess::HasBody(spec)) return InvalidSpec("body: null");
+  if (!SpecAccess::HasBody(spec)) return InvalidSpec("body: null; there is nothing to call");
   if (spec.name().size() > kMaxNameLength) {
     return InvalidSpec(
         absl::StrCat("name: ", spec.name().size(), " bytes, at most ", kMaxNameLength));
@@ -32,7 +32,8 @@ absl::Status ValidateOne(const TaskSpec& spec) {
         "RestartPolicy::Never");
   }
   if (spec.timeout().has_value() && spec.timeout()->value_or(Duration(0)) < Duration(0)) {
-    return InvalidSpec("timeout: negative; 0 or none is no timeout");
+    return InvalidSpec(
+        absl::StrCat("timeout: negative, ", ToText(**spec.timeout()), "; 0 or none is no timeout"));
   }
   if (spec.heartbeat().has_value() && spec.heartbeat()->value_or(Duration(1)) <= Duration(0)) {
     return InvalidSpec(
@@ -43,10 +44,12 @@ absl::Status ValidateOne(const TaskSpec& spec) {
         absl::StrCat("deadline: ", ToText(**spec.deadline()), "; above 0, or WithoutDeadline"));
   }
   if (spec.restart().has_value() && spec.restart()->interval() < Duration(0)) {
-    return InvalidSpec("interval: negative");
+    return InvalidSpec(absl::StrCat("interval: negative, ", ToText(spec.restart()->interval()),
+                                    "; 0 is no interval"));
   }
   if (spec.priority().value_or(Priority::kNormal) > Priority::kLow) {
-    return InvalidSpec("priority: not a Priority");
+    return InvalidSpec(absl::StrCat("priority: ", static_cast<int>(*spec.priority()),
+                                    " is not a Priority; kHigh, kNormal or kLow"));
   }
   return absl::OkStatus();
 }
@@ -85,7 +88,13 @@ TaskOutcome Rejected(RejectionKind kind) {
 
 absl::Status Admission::Validate(std::span<const TaskSpec> specs) {
   for (const TaskSpec& spec : specs) {
-    if (absl::Status valid = ValidateOne(spec); !valid.ok()) return valid;
+    absl::Status valid = ValidateOne(spec);
+    if (valid.ok()) continue;
+    if (specs.size() == 1) return valid;
+    const auto place = static_cast<size_t>(&spec - specs.data());
+    return InvalidSpec(absl::StrCat("of spec ", place, " of the batch, counted from 0",
+                                    spec.name().empty() ? "" : ", named \"", spec.name(),
+                                    spec.name().empty() ? "" : "\"", ": ", valid.message()));
   }
   return absl::OkStatus();
 }
@@ -249,7 +258,10 @@ absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids, Tas
     const bool taken = !specs[i].name().empty() && !entry.Tells(Entry::kNamed);
     const RejectionKind kind =
         taken ? RejectionKind::kAlreadyExists : RejectionKind::kBatchRejected;
-    if (taken && status.ok()) status = AlreadyExists(specs[i].name());
+    if (taken && status.ok()) {
+      const auto same = [&](const TaskSpec& other) { return other.name() == specs[i].name(); };
+      status = AlreadyExists(specs[i].name(), std::ranges::any_of(specs.first(i), same));
+    }
     const auto draft = [&](EventKind event) {
       return DraftOf(entry.Id(), specs[i].name(), event, publisher_.WallAt(now));
     };

@@ -95,11 +95,12 @@ absl::Status InvalidSpec(std::string_view message) {
 absl::Status InvalidConfig(std::string_view message) {
   return Error(absl::StatusCode::kInvalidArgument, "config_invalid", message);
 }
-absl::Status AlreadyExists(std::string_view name) {
+absl::Status AlreadyExists(std::string_view name, bool in_batch) {
+  const std::string_view why = in_batch ? "two specs of the batch are named so"
+                                        : "it is registered; Cancel waits until the name is free";
   return OrBare(absl::StatusCode::kAlreadyExists, [&] {
     return Error(absl::StatusCode::kAlreadyExists, "runtime_task_already_exists",
-                 absl::StrCat("a task named \"", ToAbsl(name),
-                              "\" is registered; Cancel waits until the name is free"));
+                 absl::StrCat("the name \"", ToAbsl(name), "\" is taken: ", ToAbsl(why)));
   });
 }
 absl::Status Full(size_t max_tasks) {

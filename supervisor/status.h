@@ -19,7 +19,7 @@ namespace taskvisor::internal {
 
 [[nodiscard]] absl::Status InvalidSpec(std::string_view message);
 [[nodiscard]] absl::Status InvalidConfig(std::string_view message);
-[[nodiscard]] absl::Status AlreadyExists(std::string_view name);
+[[nodiscard]] absl::Status AlreadyExists(std::string_view name, bool in_batch);
 [[nodiscard]] absl::Status Full(size_t max_tasks);
 [[nodiscard]] absl::Status OutOfMemory();
 [[nodiscard]] absl::Status ShuttingDown();

@@ -66,7 +66,7 @@ TEST(ContractBadInput, ASpecIsCheckedBeforeAnythingHappens) {
   rows.emplace_back(TaskSpec::Once(std::string(256, 'n'), DoNothing),
                     "name: 256 bytes, at most 255");
   rows.emplace_back(TaskSpec::Once(DoNothing).WithTimeout(nanoseconds(-1)), "timeout: negative");
-  rows.emplace_back(TaskSpec::Periodic(nanoseconds(-1), DoNothing), "interval: negative");
+  rows.emplace_back(TaskSpec::Periodic(nanoseconds(-1), DoNothing), "interval: negative, -1ns");
   rows.emplace_back(TaskSpec::Restartable(DoNothing).WithMaxRetries(0), "max_retries: 0");
   rows.emplace_back(TaskSpec::Once(DoNothing).WithHeartbeat(nanoseconds(0)),
                     "heartbeat: 0; above 0");
@@ -86,6 +86,10 @@ TEST(ContractBadInput, ASpecIsCheckedBeforeAnythingHappens) {
   const auto batch =
       handle.AddBatch(Batch(TaskSpec::Once("good", DoNothing), TaskSpec::Once("bad", TaskBody())));
   EXPECT_EQ(ErrorLabel(batch.status()), "spec_invalid");
+  EXPECT_EQ(
+      std::string(batch.status().message()),
+      "of spec 1 of the batch, counted from 0, named \"bad\": body: null; there is nothing to "
+      "call");
   EXPECT_TRUE(handle.List().empty());
   EXPECT_TRUE(handle.Shutdown().ok());
   EXPECT_EQ(harness.recorder->Count(Recorder::Is(EventKind::kTaskAddRequested)), 0u);

@@ -207,9 +207,25 @@ TEST(ContractOutcomes, S127_ARefusalIsToldBeforeAddReturns) {
   TaskWaiter second;
   EXPECT_TRUE(!handle.TryAdd(invalid(second)).ok() && second.Ready());
   TaskWaiter third;
-  std::vector<TaskSpec> batch;
+  std::vector<taskvisor::TaskSpec> batch;
   batch.push_back(invalid(third));
   EXPECT_TRUE(!handle.AddBatch(std::move(batch)).ok() && third.Ready());
+}
+
+TEST(ContractOutcomes, S127_ADuplicateSaysWhetherItsTwinIsInTheBatchOrRegistered) {
+  Harness harness;
+  const SupervisorHandle handle = harness.Serve();
+  const auto refused = [&](std::string first, std::string second) {
+    std::vector<taskvisor::TaskSpec> batch;
+    batch.push_back(TaskSpec::Once(std::move(first), DoNothing));
+    batch.push_back(TaskSpec::Once(std::move(second), DoNothing));
+    return std::string(handle.AddBatch(std::move(batch)).status().message());
+  };
+  EXPECT_EQ(refused("twin", "twin"),
+            "the name \"twin\" is taken: two specs of the batch are named so");
+  ASSERT_TRUE(handle.Add(TaskSpec::Once("old", UntilCancelled)).ok());
+  EXPECT_EQ(refused("new", "old"),
+            "the name \"old\" is taken: it is registered; Cancel waits until the name is free");
 }
 
 TEST(ContractOutcomes, S127_ADuplicateAddAnswersWithAnErrorNotAWaiter) {

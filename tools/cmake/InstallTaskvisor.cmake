@@ -14,17 +14,20 @@ install(
   NAMESPACE taskvisor::
   DESTINATION "${_taskvisor_package_dir}")
 
-if(TARGET taskvisor_testing)
-  install(
-    TARGETS taskvisor_testing
-    EXPORT taskvisorTestingTargets
-    ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
-    FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
-  install(
-    EXPORT taskvisorTestingTargets
-    NAMESPACE taskvisor::
-    DESTINATION "${_taskvisor_package_dir}")
-endif()
+# Each with targets of its own: it needs what the library does not.
+foreach(part IN ITEMS testing exporters)
+  if(TARGET taskvisor_${part})
+    install(
+      TARGETS taskvisor_${part}
+      EXPORT taskvisor_${part}_targets
+      ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+      FILE_SET HEADERS DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+    install(
+      EXPORT taskvisor_${part}_targets
+      NAMESPACE taskvisor::
+      DESTINATION "${_taskvisor_package_dir}")
+  endif()
+endforeach()
 
 configure_package_config_file(
   "${CMAKE_CURRENT_LIST_DIR}/taskvisorConfig.cmake.in"

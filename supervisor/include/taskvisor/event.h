@@ -30,7 +30,7 @@ enum class EventKind : uint8_t {
   // {.., attempt, duration, queue_wait, cpu_time?, cause} success (kNone) or cancelled
   kTaskStopped,
   kTaskFailed,  // {.., attempt, duration, queue_wait, cpu_time?, reason, exit_code?, overrun?}
-  kTimeoutHit,  // {.., attempt, timeout} the deadline passed; the body still runs
+  kTimeoutHit,  // {.., attempt, timeout, [cause]} the time is up; the body still runs
   kBackoffScheduled,          // {.., attempt (the past one), delay, backoff_source, reason?}
   kActorExhausted,            // {id, task, outcome_kind, reason?, exit_code?} ended by its rules
   kActorDead,                 // the same: ended by a fatal error, a stop, or stuck
@@ -158,7 +158,8 @@ class Event {
   [[nodiscard]] std::optional<RejectionKind> rejection_kind() const {
     return Optional(kRejectionKind, rejection_kind_);
   }
-  // TaskStopped: kNone = success, else why the attempt was cancelled.
+  // TaskStopped: kNone = success, else why the attempt was cancelled. TimeoutHit: kDeadline if it
+  // was the task's deadline.
   [[nodiscard]] std::optional<CancelCause> cause() const { return Optional(kCause, cause_); }
   // The kernel's id of the thread that the body runs on.
   [[nodiscard]] std::optional<int32_t> thread() const { return Optional(kThread, exit_code_); }

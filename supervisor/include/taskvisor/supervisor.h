@@ -28,7 +28,7 @@ enum class TaskPhase : uint8_t {
   kWaiting,    // waits for a permit (max_concurrent)
   kRunning,    // its body is on a core
   kDelaying,   // waits for its backoff or interval
-  kStopping,   // asked to stop, its body has not returned
+  kStopping,   // asked to stop (not: timed out), its body has not returned
   kStuck,      // given up after grace; its body has not returned
   kSuspended,  // a coroutine body that waits, or a body that is over and has children: on no core
 };
@@ -185,7 +185,8 @@ class Supervisor {
   // Runs a known set of tasks: adds the batch (all or nothing, see AddBatch), then
   // waits until no task is registered, a shutdown is called for, or SIGINT, SIGTERM or
   // SIGQUIT arrives (handled only while Run runs); shuts down and returns its result.
-  // OK says nothing about the tasks' success: watch their outcomes.
+  // OK says nothing about the tasks' success: watch their outcomes. After a shutdown, or if one
+  // comes first, nothing is added (waiters answer kUnavailable), and the result is the shutdown's.
   //
   // Once per supervisor: later and concurrent calls answer kFailedPrecondition
   // ("runtime_already_running"), also after a batch that was refused.

@@ -59,7 +59,7 @@ struct SupervisorConfig {
   // The grace of a supervisor that is destroyed without Shutdown. >= 0.
   Duration destroy_grace = std::chrono::seconds(1);
 
-  // Bodies on cores at once; none = as many as workers. >= 1.
+  // Bodies on cores at once; none = as many as workers. 1 to 2^31.
   std::optional<size_t> max_concurrent = std::nullopt;
 
   // Registered tasks at once. Add waits for room, TryAdd does not. In [1, 16777216].

@@ -89,8 +89,12 @@ inline constexpr uint32_t kMaxChildDepth = 200;
 // What a body sees of its attempt. Lives exactly as long as the attempt; a body must
 // not keep it. May be used by all threads of the body's nested parallel loops at once.
 //
-// Loops that TBB runs inside the body (parallel_for, ...) are cancelled with the
-// attempt and need no poll; a loop written by hand looks at Cancelled().
+// Loops that TBB runs inside the body (parallel_for, ..., task_group) are cancelled with the
+// attempt and need no poll: they return at the end of the chunks that run, as if they were done,
+// and later ones return at once, so ask Cancelled() before using what they made. A chunk is as
+// large as the partitioner makes it (simple_partitioner: the grain). Not reached are loops in a
+// task_arena or an isolated context of the body's own, and threads that it makes; a loop written by
+// hand looks at Cancelled().
 //
 // Example:
 //   for (size_t i = 0; i < n && !context.Cancelled(); ++i) Step(i);

@@ -91,12 +91,14 @@ class [[nodiscard]] TaskResult {
 [[nodiscard]] TaskResult Fatal(std::string_view reason);
 // Retryable. Not the task's own timeout: the body says that something of its timed out.
 [[nodiscard]] TaskResult TimedOut(std::string_view reason);
-// Ends the task as cancelled, asked for or not. Takes no memory.
+// Ends the task as cancelled, asked for or not; but an attempt whose timeout is up has timed out.
+// Takes no memory.
 [[nodiscard]] TaskResult Cancelled() noexcept;
 
 // FatalError
 //
-// Thrown by a body, ends its task as Fatal. Any other exception is a retryable failure.
+// Thrown by a body, ends its task as Fatal. Any other exception is a retryable failure, whose
+// reason is "task panicked: " and what() (of another type: "non-string panic payload").
 class FatalError : public std::runtime_error {
  public:
   explicit FatalError(const std::string& reason, std::optional<int32_t> exit_code = std::nullopt)

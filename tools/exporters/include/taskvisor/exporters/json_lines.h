@@ -19,8 +19,8 @@ namespace taskvisor::exporters {
 //
 //   always    sequence, at, kind (the stable label)
 //   if set    id, parent_id, task, slot, attempt, duration_ns, delay_ns, timeout_ns,
-//             overrun_ns, grace_ns, exit_code, backoff_source, outcome_kind,
-//             rejection_kind, cause, count, reason
+//             overrun_ns, queue_wait_ns, cpu_time_ns, grace_ns, thread, exit_code,
+//             backoff_source, outcome_kind, rejection_kind, cause, count, reason
 //
 // Durations are exact, in nanoseconds; kinds and causes are their stable labels.
 //
