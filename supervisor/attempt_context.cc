@@ -137,10 +137,13 @@ absl::StatusOr<WatchedTask> TaskContext::Spawn(TaskSpec spec, ChildOptions optio
 }
 
 absl::StatusOr<TaskId> TaskContext::SpawnOne(TaskSpec& spec, ChildOptions options) const {
-  internal::Entry* const entry = attempt_->facts().entry;
-  if (entry == nullptr) return internal::NoAttempt("there is no supervisor");
-  return internal::OrOutOfMemory(
-      [&] { return entry->actor->Spawn(*entry, *attempt_, spec, options); });
+  auto id = internal::OrOutOfMemory([&]() -> absl::StatusOr<TaskId> {
+    internal::Entry* const entry = attempt_->facts().entry;
+    if (entry == nullptr) return internal::NoAttempt("there is no supervisor");
+    return entry->actor->Spawn(*entry, *attempt_, spec, options);
+  });
+  if (!id.ok()) const TaskSpec refused = std::move(spec);  // its waiters are told now: see AddOne
+  return id;
 }
 
 Signal::Signal() : changed_(std::make_shared<internal::EventCount>()) {}

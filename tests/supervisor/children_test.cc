@@ -248,6 +248,10 @@ TEST(Children, WithoutASupervisorThereAreNone) {
   const auto refused = detached.context().Spawn(TaskSpec::Once([] {}));
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(ErrorLabel(refused.status()), "runtime_no_attempt");
+  TaskSpec spec = TaskSpec::Once([] {});
+  const TaskWaiter waiter = spec.Watch();
+  // In one expression: a refusal is told before the call returns.
+  EXPECT_TRUE(!detached.context().Spawn(std::move(spec)).ok() && waiter.Ready());
 }
 
 TEST(Children, GenerationsAreCountedAndBounded) {

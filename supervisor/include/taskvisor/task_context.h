@@ -175,7 +175,8 @@ class TaskContext {
 
   // For a coroutine body (taskvisor/async.h); in one, SleepFor, WaitCancelled and WaitFor do what
   // they say, but keep its worker meanwhile, which co_await does not.
-  // Whether it keeps its permit of max_concurrent while it is suspended, from now on.
+  // Whether it keeps its permit of max_concurrent while it is suspended, from now on. One that
+  // awaits its children meanwhile can keep from them the permit that they wait for.
   void KeepPermit(bool keep = true) const;
   // co_await context.RunUntilCancelled(x): an optional of what x gives, nothing once cancelled.
   template <class A>
@@ -194,7 +195,8 @@ class TaskContext {
   //   - Its events carry this task's id as parent_id(), and List shows it.
   //
   // A coroutine body may co_await the child's waiter. A plain one just returns: waiting for a child
-  // on a worker answers kFailedPrecondition, as for any task.
+  // on a worker answers kFailedPrecondition, as for any task. A body that is over has no locals any
+  // more: what its children refer to must be elsewhere.
   //
   // From the body, all threads of its parallel loops included; never waits. Errors, beside those of
   // TryAdd (kResourceExhausted where max_tasks are registered; kUnavailable in a shutdown):
@@ -204,7 +206,7 @@ class TaskContext {
   // Costs what an Add does, and a block of memory with the first child of an attempt.
   //
   // Example:
-  //   for (const Part& part : parts) {
+  //   for (const Part& part : parts) {  // not the body's own
   //     auto child = context.Spawn(TaskSpec::Restartable([&part] { return Load(part); }),
   //                                {.on_failure = OnChildFailure::kCancelSiblings});
   //     if (!child.ok()) return child.status();
