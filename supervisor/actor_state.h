@@ -152,17 +152,22 @@ class ActorState {
     kJoins,   // no body any more, but children: cancelled or not, it waits for them
   };
   // Refused: `seen` is silent, or it was woken meanwhile, or (a body) cancelled. Waits for pins:
-  // their holders may be at the worker's seat, or be about to tell its silence.
+  // their holders may be at the worker's seat, or be about to tell its silence. Of an attempt that
+  // was given up nobody tells that it is no longer silent: that is forgotten.
   [[nodiscard]] Update<uint64_t> TrySuspend(Rest rest, bool keeps_permit) {
     const uint64_t roused = kDue | (rest == Rest::kJoins ? 0 : kCancelledMask);
-    const uint64_t refused = roused | kSilent;
     const bool yields = rest == Rest::kYields;
     while (true) {
-      const auto update = Move([=](Snapshot s) { return !s.pinned() && (s.word & refused) == 0; },
-                               [=](Snapshot s) {
-                                 return s.In(yields ? Phase::kWoken : Phase::kSuspended)
-                                     .With(keeps_permit ? kPermit : 0);
-                               });
+      const auto update = Move(
+          [=](Snapshot s) {
+            const bool to_tell = s.silent() && !s.abandoned();
+            return !s.pinned() && (s.word & roused) == 0 && !to_tell;
+          },
+          [=](Snapshot s) {
+            return s.In(yields ? Phase::kWoken : Phase::kSuspended)
+                .With(keeps_permit ? kPermit : 0)
+                .Without(kSilent);
+          });
       const Snapshot seen{update.seen};
       if (update || (seen.word & roused) != 0 || !seen.pinned()) return update;
       GiveWay();

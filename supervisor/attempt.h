@@ -26,10 +26,11 @@ struct Attempt {
   Duration queue_wait{};    // before `start`
   std::optional<Duration> cpu_time;
 
-  // A stop that came first outweighs a deadline that nobody noticed.
+  // A stop, or a child's failure, that came first outweighs a deadline that nobody noticed.
   [[nodiscard]] bool TimedOut() const {
     if (last.timed_out()) return true;
-    return last.stopped() ? CauseOf(last) == CancelCause::kDeadline : end >= deadline;
+    if (last.stopped()) return CauseOf(last) == CancelCause::kDeadline;
+    return end >= (last.cut() ? task_deadline : deadline);
   }
   // By the task's own deadline, or later than that: there is no other attempt.
   [[nodiscard]] bool Overdue() const { return LeavesNoTime(last); }
@@ -40,8 +41,8 @@ struct Attempt {
   // If it timed out: by the task's deadline, not by its own. The first limit that was met,
   // and told, counts.
   [[nodiscard]] bool ByTaskDeadline() const {
-    return !last.timed_out() &&
-           (deadline == task_deadline || CauseOf(last) == CancelCause::kDeadline);
+    if (last.timed_out()) return false;
+    return deadline == task_deadline || last.cut() || CauseOf(last) == CancelCause::kDeadline;
   }
   [[nodiscard]] Duration Limit(const RuleSet& rules) const {
     return ByTaskDeadline() ? *rules.deadline : *rules.timeout;

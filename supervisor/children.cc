@@ -40,12 +40,12 @@ void Children::Leave() {
 void Children::Fail(std::string_view name, const TaskOutcome& outcome) {
   parent_.actor->CutShort(parent_, epoch_, [&] {
     failed_ = true;
+    failure_->source = outcome.source();
     try {
-      failure_.reason = CutReason(
+      failure_->reason = CutReason(
           std::string("child ").append(name).append(" failed: ").append(outcome.reason()));
     } catch (const std::bad_alloc&) {  // then without the text
     }
-    failure_.source = outcome.source();
   });
 }
 
@@ -53,7 +53,7 @@ void Children::Judge(TaskResult& result) {
   if (!failed_) return;
   // That the body obeyed is no result of its own.
   if (!result.ok() && result.error().kind != TaskErrorKind::kCancelled) return;
-  result = TaskResult(std::move(failure_));
+  ResultAccess::PutBack(result, std::move(failure_));
 }
 
 }  // namespace taskvisor::internal

@@ -35,12 +35,12 @@ namespace taskvisor::internal {
 // their group by a pointer, the group its attempt by slot and epoch; who wakes an attempt that is
 // over by then is refused by the epoch.
 //
-// Who may touch what: `failure` is written by the child that has cut the attempt short, of which
+// Who may touch what: the failure is written by the child that has cut the attempt short, of which
 // there is one (TryCut), before it leaves; and read by the worker when none is left. The rest is
 // never changed.
 class Children {
  public:
-  // REQUIRES: the attempt runs; `node` is its own, and lives longer.
+  // REQUIRES: the attempt runs; `node` is its own, and lives longer. Throws if there is no memory.
   Children(Entry& entry, uint64_t epoch, CancelNode& node);
 
   [[nodiscard]] ChildGroup& group() { return group_; }
@@ -73,7 +73,7 @@ class Children {
   const uint32_t depth_;
   ChildGroup group_;
   bool failed_ = false;
-  TaskError failure_;
+  KeptError failure_{new TaskError};          // here, where to have no memory is an answer
   const std::stop_callback<OnStop> on_stop_;  // last: it may run during construction
 };
 

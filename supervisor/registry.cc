@@ -50,10 +50,9 @@ StuckTask Describe(const Entry& entry, TimePoint now, std::string stack) {
 }
 
 // Answers whose children have one less then, or null.
-[[gnu::noinline]] Children* LetGoOfRules(Entry& entry, const RuleSet* rules) {
+[[gnu::noinline]] Children* LetGoOfRules(const RuleSet* rules) {
   OwnRules* const own = OwnRules::Of(rules);
   if (own == nullptr) return RuleBook::LetGo(rules), nullptr;
-  entry.SetTold(Entry::kChild, false);
   return own->GiveBack();
 }
 
@@ -296,13 +295,16 @@ void Registry::Release(Entry& entry, const Seat* seat) {
   entry.attempts.store(0, std::memory_order_relaxed);
   if (const RuleSet* const rules = std::exchange(entry.rules, nullptr); rules != nullptr) {
     if (rules->kept != RuleSet::Kept::kInBook) [[unlikely]]
-      left = LetGoOfRules(entry, rules);
+      left = LetGoOfRules(rules);
   }
   // Before the slot is free: see Lookup. The place of the name goes after it: who reads a
   // later name there must find that this task is gone. Who waits for the release must find
   // room, so the gate comes first; the slabs have slots to spare for that moment.
   const std::optional<uint32_t> place = TakeName(entry);
   entry.id.store(0, std::memory_order_release);
+  // After the id: List must not show a child without its parent.
+  if (entry.Tells(Entry::kChild)) [[unlikely]]
+    entry.SetTold(Entry::kChild, false);
   seat != nullptr ? gate_.LeaveAt(1 + seat->number()) : gate_.Leave(1);
   const Snapshot before = entry.state.Release();
   Ended* const ended = seat != nullptr ? &ended_[seat->number()] : nullptr;

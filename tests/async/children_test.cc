@@ -189,5 +189,31 @@ TEST(AsyncChildren, WhatIsDestroyedWithTheFrameIsRefused) {
   EXPECT_TRUE(served.handle.Cancel(parent.id).value());
 }
 
+// Deaf and silent, told so, given up, and back while a child is left: on the one worker there is.
+TEST(AsyncChildren, ABodyThatWasSilentAndGivenUpLetsItsChildEnd) {
+  Gate leave;
+  Served served({.workers = 1, .grace = 1s});
+  WatchedTask child;
+  TaskSpec spec = TaskSpec::Once([&](TaskContext& context) -> Async<TaskResult> {
+    child =
+        Spawned(context, TaskSpec::Once([]() -> Async<> { co_await taskvisor::UntilCancelled(); }));
+    co_await taskvisor::Yield();  // to the child
+    leave.Pass();
+    co_return Ok();
+  });
+  const auto parent = served.Watch(std::move(spec).WithHeartbeat(100ms));
+  served.Await(EventKind::kTaskStarting, parent);
+  ASSERT_TRUE(Eventually([&] {
+    served.Advance(100ms);
+    return served.Count(EventKind::kTaskStuck, parent) > 0;
+  }));
+  ASSERT_TRUE(served.handle.Remove(parent.id).ok());
+  served.Advance(1s);
+  EXPECT_EQ(Served::Outcome(parent).kind(), OutcomeKind::kStuck);
+  leave.Open();
+  EXPECT_TRUE(parent.waiter.Drained().ok());
+  EXPECT_TRUE(child.waiter.Drained().ok());
+}
+
 }  // namespace
 }  // namespace taskvisor::testing

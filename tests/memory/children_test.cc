@@ -85,5 +85,31 @@ TEST(ChildrenMemory, SpawnOfACoroutine) {
   });
 }
 
+// What a failing child leaves with its parent was made when there was memory.
+TEST(ChildrenMemory, AChildThatFailsWithoutMemoryStillEndsItsParent) {
+  auto supervisor = Supervisor::Create({.workers = 2});
+  const SupervisorHandle handle = supervisor->Serve();
+  Gate made;
+  Gate fail;
+  const auto parent = handle.AddAndWatch(TaskSpec::Once([&](TaskContext& context) -> absl::Status {
+    const auto child = context.Spawn(TaskSpec::Once([&]() -> TaskResult {
+                                       TaskResult result = Fatal("broken");
+                                       made.Open();
+                                       fail.Pass();
+                                       return result;
+                                     }),
+                                     {.on_failure = OnChildFailure::kCancelSiblings});
+    return child.status();
+  }));
+  ASSERT_TRUE(made.Wait());
+  {
+    const StarvedOthers starved;
+    fail.Open();
+    ASSERT_TRUE(Eventually([&] { return parent->waiter.Ready(); }));
+  }
+  EXPECT_FALSE(parent->waiter.Wait()->IsSuccess());
+  EXPECT_TRUE(handle.Shutdown().ok());
+}
+
 }  // namespace
 }  // namespace taskvisor::testing

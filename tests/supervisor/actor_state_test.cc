@@ -336,6 +336,22 @@ TEST(ActorState, APermitComesWithTheGrantAndGoesWithTheAttempt) {
   EXPECT_FALSE(state.Load().has_permit());
 }
 
+TEST(ActorState, OneThatWasGivenUpWhileSilentMayStillWaitForItsChildren) {
+  ActorState state;
+  BringTo(state, Phase::kRunning);
+  ASSERT_TRUE(state.TrySilence(1, /*silent=*/true));
+  state.Unpin();
+  EXPECT_FALSE(state.TrySuspend(ActorState::Rest::kJoins, false)) << "its recovery is to be told";
+  static_cast<void>(state.RequestStop(state.Load(), kCause));
+  state.Unpin();
+  EXPECT_FALSE(state.TrySuspend(ActorState::Rest::kJoins, false));
+  ASSERT_TRUE(state.TryAbandon(1));
+  state.Unpin();
+  EXPECT_FALSE(state.TrySilence(1, /*silent=*/false)) << "nobody tells any more";
+  EXPECT_TRUE(state.TrySuspend(ActorState::Rest::kJoins, false));
+  EXPECT_FALSE(state.Load().silent());
+}
+
 TEST(ActorState, ReleaseClearsEverythingButRaisesTheEpoch) {
   ActorState state;
   BringTo(state, Phase::kRunning);

@@ -302,5 +302,24 @@ TEST(ChildrenStop, AStopThatComesWhileTheBodySpawnsReachesEveryChild) {
   }
 }
 
+// Cut short at once; the timeout passes while a sibling takes its time.
+TEST(ChildrenStop, AChildsFailureThatCameFirstIsWhatTheAttemptFailedOf) {
+  Gate leave;
+  Served s({.workers = 4, .grace = 1h});
+  WatchedTask slow;
+  const auto parent = s.Watch(
+      TaskSpec::Once([&](TaskContext& context) {
+        slow = Spawned(context, TaskSpec::Once([&] { leave.Pass(); }));
+        Spawned(context, TaskSpec::Once("bad", [] { return Fatal("broken"); }), kWithSiblings);
+        return Ok();
+      }).WithTimeout(10s));
+  AwaitJoining(s, parent);
+  EXPECT_TRUE(Eventually([&] { return s.PhaseOf(slow) == TaskPhase::kStopping; }));
+  s.Advance(11s);
+  leave.Open();
+  EXPECT_EQ(Served::Outcome(parent).reason(), "child bad failed: broken");
+  EXPECT_EQ(s.Count(kTimeoutHit, parent), 0u);
+}
+
 }  // namespace
 }  // namespace taskvisor::testing
