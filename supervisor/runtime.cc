@@ -92,10 +92,13 @@ absl::Status Runtime::Run(std::vector<TaskSpec> batch) {
   }
   Lifecycle& gate = registry_.gate();
   while (!gate.closed() && !gate.CloseIfEmpty()) {
-    Await(gate.changed(), [&] {
-      gate.WatchEmpty();
-      return gate.closed() || gate.members() == 0;
-    });
+    Await(
+        gate.changed(),
+        [&] {
+          gate.WatchEmpty();
+          return gate.closed() || gate.members() == 0;
+        },
+        &clock());
   }
   shutdown_.Request({ShutdownTrigger::Kind::kNatural}, config_.grace);
   return shutdown_.Wait();
@@ -118,10 +121,13 @@ absl::Status Runtime::Add(std::span<TaskSpec> specs, TaskId* ids, bool wait) {
         break;
     }
     if (MustNotWait()) return WouldDeadlock("Add on a full supervisor");
-    Await(gate.changed(), [&] {
-      gate.WatchRoom();
-      return gate.closed() || gate.HasRoom(specs.size());
-    });
+    Await(
+        gate.changed(),
+        [&] {
+          gate.WatchRoom();
+          return gate.closed() || gate.HasRoom(specs.size());
+        },
+        &clock());
   }
 }
 

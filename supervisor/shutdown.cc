@@ -23,7 +23,7 @@ namespace {
 // How long tasks that are between two phases (in a few lines of ours) get to end after
 // the bodies have been given up. Real time.
 constexpr std::chrono::milliseconds kSettleLimit{200};
-constexpr int kSettleLooks = 100;  // in a simulation
+constexpr int kSettleLooks = 1000;  // in a simulation
 
 std::string ReasonOf(const ShutdownTrigger& trigger) {
   switch (trigger.kind) {
@@ -88,7 +88,8 @@ std::optional<ShutdownTrigger> Shutdown::trigger() const {
 }
 
 absl::Status Shutdown::Wait() {
-  Await(progress_->changed, [this] { return done(); });
+  Await(
+      progress_->changed, [this] { return done(); }, &runtime_.clock());
   return Result();
 }
 
@@ -244,10 +245,13 @@ void Shutdown::HandleStuck() {
   }
   if (on_stuck != OnStuck::kWait) return;
   Lifecycle& gate = runtime_.registry().gate();
-  Await(gate.changed(), [&] {
-    gate.WatchEmpty();
-    return gate.members() == 0;
-  });
+  Await(
+      gate.changed(),
+      [&] {
+        gate.WatchEmpty();
+        return gate.members() == 0;
+      },
+      &runtime_.clock());
 }
 
 void Shutdown::AttachLastEvents() {
