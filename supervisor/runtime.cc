@@ -92,13 +92,10 @@ absl::Status Runtime::Run(std::vector<TaskSpec> batch) {
   }
   Lifecycle& gate = registry_.gate();
   while (!gate.closed() && !gate.CloseIfEmpty()) {
-    Await(
-        gate.changed(),
-        [&] {
-          gate.WatchEmpty();
-          return gate.closed() || gate.members() == 0;
-        },
-        &clock());
+    Await(&clock(), gate.changed(), [&] {
+      gate.WatchEmpty();
+      return gate.closed() || gate.members() == 0;
+    });
   }
   shutdown_.Request({ShutdownTrigger::Kind::kNatural}, config_.grace);
   return shutdown_.Wait();
@@ -121,13 +118,10 @@ absl::Status Runtime::Add(std::span<TaskSpec> specs, TaskId* ids, bool wait) {
         break;
     }
     if (MustNotWait()) return WouldDeadlock("Add on a full supervisor");
-    Await(
-        gate.changed(),
-        [&] {
-          gate.WatchRoom();
-          return gate.closed() || gate.HasRoom(specs.size());
-        },
-        &clock());
+    Await(&clock(), gate.changed(), [&] {
+      gate.WatchRoom();
+      return gate.closed() || gate.HasRoom(specs.size());
+    });
   }
 }
 

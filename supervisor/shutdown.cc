@@ -88,8 +88,7 @@ std::optional<ShutdownTrigger> Shutdown::trigger() const {
 }
 
 absl::Status Shutdown::Wait() {
-  Await(
-      progress_->changed, [this] { return done(); }, &runtime_.clock());
+  Await(&runtime_.clock(), progress_->changed, [this] { return done(); });
   return Result();
 }
 
@@ -245,13 +244,10 @@ void Shutdown::HandleStuck() {
   }
   if (on_stuck != OnStuck::kWait) return;
   Lifecycle& gate = runtime_.registry().gate();
-  Await(
-      gate.changed(),
-      [&] {
-        gate.WatchEmpty();
-        return gate.members() == 0;
-      },
-      &runtime_.clock());
+  Await(&runtime_.clock(), gate.changed(), [&] {
+    gate.WatchEmpty();
+    return gate.members() == 0;
+  });
 }
 
 void Shutdown::AttachLastEvents() {

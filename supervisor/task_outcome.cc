@@ -34,7 +34,7 @@ absl::Status AwaitCell(OutcomeCell* cell, There there, std::optional<Duration> l
         std::this_thread::yield();
       }
       const std::shared_ptr<Clock> clock = cell->id().valid() ? cell->clock() : nullptr;
-      internal::Await(cell->changed(), condition, clock.get());
+      internal::Await(clock.get(), cell->changed(), condition);
     } else {
       const std::shared_ptr<Clock> clock = cell->clock();
       const TimePoint deadline = internal::SaturatingAdd(clock->Now(), *limit);
