@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <utility>
 
 #include "sched/atomic.h"
 #include "sched/executor.h"
@@ -90,14 +91,19 @@ class EventCount {
   Atomic<uint32_t> word_{0};
 };
 
-// Parks the caller until condition().
+// Parks the caller until condition(). clock: that of whose doing it is, by which a simulation knows
+// what can still come; null: nobody's.
 template <class Condition>
-void Await(EventCount& events, Condition condition) {
+void Await(const Clock* clock, EventCount& events, Condition condition) {
   while (!condition()) {
     const EventCount::Key key = events.PrepareWait();
     if (condition()) return;
-    events.Wait(key);
+    clock == nullptr ? events.Wait(key) : events.WaitUntil(key, *clock, TimePoint::max());
   }
+}
+template <class Condition>
+void Await(EventCount& events, Condition condition) {
+  Await(nullptr, events, std::move(condition));
 }
 
 }  // namespace taskvisor::internal

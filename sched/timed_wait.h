@@ -24,13 +24,14 @@ bool AwaitUntil(Clock& clock, EventCount& events, TimePoint deadline, Condition 
   if (late) return false;
   const bool real = clock.RunsByItself();
   if (!real) clock.Watch(&deadline, [&events] { events.Notify(); });
+  const bool timed = real && deadline != TimePoint::max();
   bool met = false;
   while (true) {
     const EventCount::Key key = events.PrepareWait();
     const bool over = clock.Now() >= deadline;
     met = condition();
     if (met || over) break;
-    real ? events.WaitUntil(key, deadline) : events.WaitUntil(key, clock, deadline);
+    timed ? events.WaitUntil(key, deadline) : events.WaitUntil(key, clock, deadline);
   }
   if (!real) clock.Unwatch(&deadline);
   return met;

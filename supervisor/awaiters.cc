@@ -1,5 +1,6 @@
 #include "taskvisor/awaiters.h"
 
+#include "sched/executor.h"
 #include "sched/timed_wait.h"
 #include "supervisor/async_attempt.h"
 #include "supervisor/outcome_cell.h"
@@ -15,6 +16,11 @@ void SuspendAt(AsyncAttempt& attempt, Leaf& leaf, std::coroutine_handle<> point)
 }
 void WakeUp(AsyncAttempt& attempt) { attempt.Wake(); }
 CancelCause CauseAt(const AsyncAttempt& attempt) { return attempt.Cause(); }
+bool PassesYield(const AsyncAttempt& attempt) {
+  if (attempt.Cause() == CancelCause::kNone) return false;
+  if (Waits* const here = Waits::Here(); here != nullptr) here->GiveWay();
+  return true;
+}
 void GoOnWith(AsyncAttempt& attempt, std::coroutine_handle<> point) noexcept {
   attempt.GoOnWith(point);
 }

@@ -53,6 +53,8 @@ class Registry : public Idler {
   Registry(const SupervisorConfig& config, const Pool& pool, Publisher& publisher, Actor& actor);
 
   [[nodiscard]] Lifecycle& gate() { return gate_; }
+  // How many tasks there have been, some that were refused included.
+  [[nodiscard]] uint64_t ever() const { return next_id_.load(std::memory_order_relaxed) - 1; }
 
   // A slot with a new id, not yet visible. REQUIRES: the gate was entered for it.
   [[nodiscard]] Entry& Reserve();

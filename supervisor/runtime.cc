@@ -92,7 +92,7 @@ absl::Status Runtime::Run(std::vector<TaskSpec> batch) {
   }
   Lifecycle& gate = registry_.gate();
   while (!gate.closed() && !gate.CloseIfEmpty()) {
-    Await(gate.changed(), [&] {
+    Await(&clock(), gate.changed(), [&] {
       gate.WatchEmpty();
       return gate.closed() || gate.members() == 0;
     });
@@ -118,7 +118,7 @@ absl::Status Runtime::Add(std::span<TaskSpec> specs, TaskId* ids, bool wait) {
         break;
     }
     if (MustNotWait()) return WouldDeadlock("Add on a full supervisor");
-    Await(gate.changed(), [&] {
+    Await(&clock(), gate.changed(), [&] {
       gate.WatchRoom();
       return gate.closed() || gate.HasRoom(specs.size());
     });

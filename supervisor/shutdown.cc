@@ -23,7 +23,7 @@ namespace {
 // How long tasks that are between two phases (in a few lines of ours) get to end after
 // the bodies have been given up. Real time.
 constexpr std::chrono::milliseconds kSettleLimit{200};
-constexpr int kSettleLooks = 100;  // in a simulation
+constexpr int kSettleLooks = 1000;  // in a simulation
 
 std::string ReasonOf(const ShutdownTrigger& trigger) {
   switch (trigger.kind) {
@@ -88,7 +88,7 @@ std::optional<ShutdownTrigger> Shutdown::trigger() const {
 }
 
 absl::Status Shutdown::Wait() {
-  Await(progress_->changed, [this] { return done(); });
+  Await(&runtime_.clock(), progress_->changed, [this] { return done(); });
   return Result();
 }
 
@@ -244,7 +244,7 @@ void Shutdown::HandleStuck() {
   }
   if (on_stuck != OnStuck::kWait) return;
   Lifecycle& gate = runtime_.registry().gate();
-  Await(gate.changed(), [&] {
+  Await(&runtime_.clock(), gate.changed(), [&] {
     gate.WatchEmpty();
     return gate.members() == 0;
   });

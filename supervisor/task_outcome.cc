@@ -33,7 +33,8 @@ absl::Status AwaitCell(OutcomeCell* cell, There there, std::optional<Duration> l
       for (int look = 0; look < looks && !condition(); ++look) {
         std::this_thread::yield();
       }
-      internal::Await(cell->changed(), condition);
+      const std::shared_ptr<Clock> clock = cell->id().valid() ? cell->clock() : nullptr;
+      internal::Await(clock.get(), cell->changed(), condition);
     } else {
       const std::shared_ptr<Clock> clock = cell->clock();
       const TimePoint deadline = internal::SaturatingAdd(clock->Now(), *limit);

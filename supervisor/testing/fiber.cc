@@ -6,7 +6,6 @@
 #include <boost/context/fiber.hpp>
 #include <new>
 #include <utility>
-#include <vector>
 
 #include "sched/atomic.h"
 
@@ -35,56 +34,64 @@
 namespace taskvisor::internal {
 namespace {
 
-constexpr size_t kStackBytes = size_t{1} << 20;
-constexpr size_t kGuardBytes = 4096;
+// Address space: of a stack, what was touched is memory. The guard is wide because a frame that is
+// larger than it steps over it.
+constexpr size_t kStackBytes = size_t{8} << 20;
+constexpr size_t kGuardBytes = size_t{1} << 20;
+constexpr size_t kBytes = kGuardBytes + kStackBytes;
 constexpr size_t kMostKept = 64;
 
-// What this thread has to give to its next fibers.
-class Stacks {
- public:
-  static Stacks& Here() {
-    static thread_local Stacks stacks;
-    return stacks;
-  }
-  ~Stacks() {
-    for (char* const lowest : kept_) munmap(lowest, kGuardBytes + kStackBytes);
-  }
+// Stacks for this thread's next fibers. Nothing of it is destroyed: a static object may have fibers
+// when the thread-locals of its thread are gone.
+struct Kept {
+  char* lowest[kMostKept];
+  size_t count;
+  bool over;  // the thread ends: no more
+};
+constinit thread_local Kept t_kept = {};
 
-  [[nodiscard]] char* Take() {
-    char* const lowest = TakeAny();
-#ifdef TASKVISOR_FIBERS_UNDER_ASAN
-    __lsan_register_root_region(lowest + kGuardBytes, kStackBytes);  // what it holds is no leak
-#endif
-    return lowest;
+struct AtThreadEnd {
+  ~AtThreadEnd() {
+    t_kept.over = true;
+    while (t_kept.count > 0) munmap(t_kept.lowest[--t_kept.count], kBytes);
   }
-
-  void GiveBack(char* lowest) {
-#ifdef TASKVISOR_FIBERS_UNDER_ASAN
-    __lsan_unregister_root_region(lowest + kGuardBytes, kStackBytes);
-#endif
-    kept_.size() < kMostKept ? kept_.push_back(lowest)
-                             : static_cast<void>(munmap(lowest, kGuardBytes + kStackBytes));
-  }
-
- private:
-  [[nodiscard]] char* TakeAny() {
-    if (!kept_.empty()) {
-      char* const lowest = kept_.back();
-      kept_.pop_back();
-      return lowest;
-    }
-    void* const got = mmap(nullptr, kGuardBytes + kStackBytes, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    if (got == MAP_FAILED) throw std::bad_alloc();
-    mprotect(got, kGuardBytes, PROT_NONE);
-    return static_cast<char*>(got);
-  }
-
-  std::vector<char*> kept_;
 };
 
+[[nodiscard]] char* MakeStack() {
+  void* const got = mmap(nullptr, kBytes, PROT_NONE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+  if (got == MAP_FAILED) throw std::bad_alloc();
+  auto* const lowest = static_cast<char*>(got);
+  if (mprotect(lowest + kGuardBytes, kStackBytes, PROT_READ | PROT_WRITE) != 0) {
+    munmap(got, kBytes);
+    throw std::bad_alloc();
+  }
+  madvise(lowest + kGuardBytes, kStackBytes, MADV_NOHUGEPAGE);  // pages as they are touched
+  return lowest;
+}
+
+[[nodiscard]] char* TakeStack() {
+  char* const lowest = t_kept.count > 0 ? t_kept.lowest[--t_kept.count] : MakeStack();
+#ifdef TASKVISOR_FIBERS_UNDER_ASAN
+  __lsan_register_root_region(lowest + kGuardBytes, kStackBytes);  // what it holds is no leak
+#endif
+  return lowest;
+}
+
+void GiveBackStack(char* lowest) {
+#ifdef TASKVISOR_FIBERS_UNDER_ASAN
+  __lsan_unregister_root_region(lowest + kGuardBytes, kStackBytes);
+#endif
+  if (t_kept.over || t_kept.count == kMostKept) {
+    munmap(lowest, kBytes);
+    return;
+  }
+  [[maybe_unused]] static thread_local const AtThreadEnd at_thread_end;
+  t_kept.lowest[t_kept.count++] = lowest;
+}
+
 // As Boost.Context wants them.
-struct FromStacks {
+struct OnStack {
   boost::context::stack_context allocate() const {
     boost::context::stack_context stack;
     stack.size = kStackBytes;
@@ -193,10 +200,10 @@ Fiber::~Fiber() {
 void Fiber::Resume() {
   Inside& in = *inside_;
   if (!in.begun) {
-    in.lowest = Stacks::Here().Take();
+    in.lowest = TakeStack();
     in.begun = true;
     in.own = boost::context::fiber(
-        std::allocator_arg, FromStacks{in.lowest},
+        std::allocator_arg, OnStack{in.lowest},
         [&in](boost::context::fiber&& from) { return in.Main(std::move(from)); });
   }
   in.Entering();
@@ -207,7 +214,7 @@ void Fiber::Resume() {
   // taken as it is; to unwind it would be one switch more, that no sanitizer is told of.
   static_assert(sizeof(boost::context::fiber) <= sizeof(in.forgotten));
   new (&in.forgotten) boost::context::fiber(std::move(in.own));
-  Stacks::Here().GiveBack(std::exchange(in.lowest, nullptr));
+  GiveBackStack(std::exchange(in.lowest, nullptr));
 }
 
 void Fiber::Suspend() {

@@ -20,9 +20,10 @@ namespace taskvisor::internal {
 // What C++ keeps of exceptions per thread goes with it, so it may be left in a catch block.
 // Sanitizers are told of every switch.
 //
-// Of one thread, for its whole life. Resume and Suspend cost some 20 ns. A stack has 1 MiB, of
-// which what was used is taken up, and a page in front of it that is no memory: who overflows it
-// gets a SIGSEGV. Stacks are kept by their thread for the next fibers.
+// Of one thread, for its whole life. Resume and Suspend cost some 20 ns. A stack has 8 MiB, of
+// which what was used is taken up, and 1 MiB in front of it that is no memory: who overflows it
+// gets a SIGSEGV, unless by a frame that is larger than that. Stacks are kept by their thread for
+// the next fibers. Without address space for one, Resume throws std::bad_alloc.
 class Fiber {
  public:
   explicit Fiber(std::function<void()> work);

@@ -19,6 +19,8 @@ namespace {
 constexpr int64_t kStart = 86'400'000'000'000;
 constexpr int64_t kWallStart = 946'684'800'000'000'000;
 
+constexpr const char* kSubscriber = "subscriber";
+
 // What the library keeps for each of its threads, and a strand takes with it.
 struct ThreadMarks {
   Waits* waits = nullptr;
@@ -43,10 +45,14 @@ class Strand {
   enum State : uint8_t { kCanGoOn, kGaveWay, kParked, kIdle, kJoins };
 
   Strand(const char* the_name, std::function<void()> work)
-      : name(the_name), times(std::strcmp(the_name, "tv-timer") == 0), fiber(std::move(work)) {}
+      : name(the_name),
+        times(std::strcmp(the_name, "tv-timer") == 0),
+        carries(std::strcmp(the_name, "tv-bus") == 0 || std::strcmp(the_name, kSubscriber) == 0),
+        fiber(std::move(work)) {}
 
   const char* const name;
-  const bool times;  // the timer thread, which may look for nothing
+  const bool times;    // the timer thread, which may look for nothing
+  const bool carries;  // the bus or a subscriber
   Fiber fiber;
   ThreadMarks marks;
   State state = kCanGoOn;
@@ -54,6 +60,8 @@ class Strand {
   Atomic<uint32_t>* word = nullptr;
   uint32_t expected = 0;
   TimePoint until = TimePoint::max();
+  // kGaveWay
+  uint64_t gave_way_in = 0;  // this step
 };
 
 namespace {
@@ -86,7 +94,7 @@ void FiberExecutor::CheckThread(const char* call) const {
 
 void FiberExecutor::Start(const char* name, std::function<void()> work) {
   CheckThread("a thread is made");
-  auto strand = std::make_unique<Strand>(name == nullptr ? "subscriber" : name, std::move(work));
+  auto strand = std::make_unique<Strand>(name == nullptr ? kSubscriber : name, std::move(work));
   strand->marks.waits = this;
   strand->marks.number = ++last_number_;
   strands_.push_back(std::move(strand));
@@ -160,6 +168,7 @@ void FiberExecutor::Park(Atomic<uint32_t>& word, uint32_t expected, const Clock*
 
 void FiberExecutor::GiveWay() {
   current_->state = Strand::kGaveWay;
+  current_->gave_way_in = steps_;
   Suspend();
 }
 
@@ -170,7 +179,7 @@ bool FiberExecutor::CanGoOn(const Strand& strand) const {
     case Strand::kCanGoOn:
       return true;
     case Strand::kGaveWay:
-      return false;
+      return steps_ > strand.gave_way_in;
     case Strand::kParked:
       // acquire: pairs with the release of who changed it, as the futex's caller's look does.
       return strand.word->load(std::memory_order_acquire) != strand.expected ||
@@ -197,11 +206,27 @@ bool FiberExecutor::Step() {
     }
   }
   if (can_go_on_.empty()) return false;
-  GoOn(*can_go_on_[can_go_on_.size() == 1 ? 0 : Choose(can_go_on_.size())]);
+  GoOnWithOne();
   return true;
 }
 
+void FiberExecutor::CarryEvents() {
+  while (true) {
+    can_go_on_.clear();
+    for (const auto& strand : strands_) {
+      if (strand->carries && CanGoOn(*strand)) can_go_on_.push_back(strand.get());
+    }
+    if (can_go_on_.empty()) return;
+    GoOnWithOne();
+  }
+}
+
+void FiberExecutor::GoOnWithOne() {
+  GoOn(*can_go_on_[can_go_on_.size() == 1 ? 0 : Choose(can_go_on_.size())]);
+}
+
 void FiberExecutor::GoOn(Strand& strand) {
+  ++steps_;
   if (!strand.times) ++moves_;
   strand.until = TimePoint::max();
   Strand* const outer = std::exchange(current_, &strand);

@@ -52,7 +52,8 @@ class VirtualClock final : public Clock {
 //
 //   a strand
 //     kCanGoOn  it has yet to begin
-//     kGaveWay  the same, if nobody else can
+//     kGaveWay  the same, but another one's step comes first, if anybody can go on: one of several
+//               that wait for each other in turns would otherwise wait for ever
 //     kParked   can go on when its word has changed or its time has come: looked at before each
 //               step, so nobody has to tell
 //     kIdle     a worker: when something is ready to run
@@ -83,9 +84,18 @@ class FiberExecutor final : public Executor {
 
   // False: nobody can go on.
   bool Step();
+  // Lets only those go on who bring events to where they are kept, until they cannot.
+  void CarryEvents();
   // The earliest point that somebody waits for; it may turn out to be nothing.
   [[nodiscard]] std::optional<TimePoint> NextTime() const;
   void MoveTo(TimePoint to) { clock_->MoveTo(to); }
+  // The steps that may follow each other while no time passes grow with these.
+  struct TaskCounts {
+    uint64_t registered = 0;
+    uint64_t ever = 0;  // since it began
+  };
+  [[nodiscard]] TaskCounts tasks() const { return count_tasks_ ? count_tasks_() : TaskCounts(); }
+  void SetCountTasks(std::function<TaskCounts()> count) { count_tasks_ = std::move(count); }
   [[nodiscard]] std::shared_ptr<Clock> clock() const override { return clock_; }
   [[nodiscard]] TimePoint Now() const { return clock_->Now(); }
   [[nodiscard]] bool IsClock(const Clock* clock) const { return clock == clock_.get(); }
@@ -110,6 +120,7 @@ class FiberExecutor final : public Executor {
   };
 
   [[nodiscard]] bool CanGoOn(const Strand& strand) const;
+  void GoOnWithOne();
   void GoOn(Strand& strand);
   void Suspend();
   void Work(uint32_t number);
@@ -127,9 +138,11 @@ class FiberExecutor final : public Executor {
   size_t workers_ = 0;
   size_t busy_ = 0;      // workers with something to run
   bool joined_ = false;  // the pool's workers may end
+  uint64_t steps_ = 0;
   uint64_t moves_ = 0;
   int32_t last_number_ = 0;
   std::function<std::string()> describe_more_;
+  std::function<TaskCounts()> count_tasks_;
 };
 
 // Ends the process: a test that cannot go on.

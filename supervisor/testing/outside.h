@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "sched/executor.h"
@@ -18,16 +19,26 @@ namespace taskvisor::internal {
 //
 // A thread with several simulations cannot know on which of them a wait without a clock is: it
 // runs all, and time passes on the one that is behind. What is waited for may also come from
-// another thread; if it does not within 2 s of real time after nobody could go on, the process
-// ends and says who waits for what.
+// another thread, once nobody can go on. Whose it is, the wait's clock says:
+//
+//   a simulation's   it does not come within 2 s of real time, or within kMostSteps: the process
+//                    ends and says who waits for what
+//   another one      somebody else's: waits as long as it takes
+//   none             may be either: the same, but says so after 2 s
 class Outside final : public Waits {
  public:
+  // In one call: what takes longer is not worth a test's time.
+  static constexpr uint64_t kMostSteps = 20'000'000;
+
   // Only this one.
   explicit Outside(FiberExecutor& only) : executors_{&only} {}
 
-  // While an executor is on its thread, all waits there are this class's.
+  // While an executor is on its thread, all waits there are an object's of this class.
   static void Enter(FiberExecutor& executor);
   static void Leave(FiberExecutor& executor);
+
+  // Until nobody can go on. False: it may be that this never comes, so time has to pass.
+  bool RunReady();
 
   void Park(Atomic<uint32_t>& word, uint32_t expected, const Clock* clock,
             TimePoint until) override;
@@ -37,13 +48,19 @@ class Outside final : public Waits {
   }
 
  private:
+  class Budget;
   Outside() = default;
-  static Outside& OfThread();
 
   [[nodiscard]] bool Step();
   [[nodiscard]] bool MoveOn(const Clock* clock, TimePoint until);
   [[nodiscard]] bool Reached(const Clock* clock, TimePoint until) const;
-  void WaitForOthers(Atomic<uint32_t>& word, uint32_t expected) const;
+  [[nodiscard]] bool IsOwn(const Clock* clock) const;
+  [[nodiscard]] std::string Describe() const;
+  void WaitForOthers(Atomic<uint32_t>& word, uint32_t expected, const Clock* clock) const;
+
+  // What the thread's simulations share. Made with the first and gone with the last: one that is a
+  // static object outlives whatever else is the thread's.
+  static constinit thread_local Outside* t_outside;
 
   std::vector<FiberExecutor*> executors_;
 };

@@ -20,9 +20,6 @@ namespace {
 
 constexpr size_t kWorkers = 4;
 constexpr size_t kBusCapacity = 65536;
-constexpr uint64_t kMostStepsAtOnce = 100'000;
-constexpr uint64_t kMostStepsOfATask = 20;
-constexpr uint64_t kMostSteps = 20'000'000;
 constexpr int kMostWaitsLeft = 10'000;  // after the shutdown
 
 [[noreturn]] void Refuse(const absl::Status& status) {
@@ -50,17 +47,23 @@ struct Simulation::Inside {
       hooks.on_observe = [all = events](const Event& event) { all->push_back(event); };
     }
     hooks.executor = executor;
-    auto created = internal::RuntimeAccess::Create(
-        Simulated(std::move(options.config), seed, executor->clock()), std::move(hooks));
+    SupervisorConfig config = Simulated(std::move(options.config), seed, executor->clock());
+    admits_at_once = std::max<uint64_t>(config.bus_capacity / 8, 1);
+    auto created = internal::RuntimeAccess::Create(std::move(config), std::move(hooks));
     if (!created.ok()) Refuse(created.status());
     supervisor.emplace(*std::move(created));
     handle.emplace(supervisor->Serve());
     executor->SetDescribe([this] { return Tasks(); });
+    executor->SetCountTasks([this] {
+      internal::Registry& registry = internal::RuntimeAccess::Of(*supervisor).registry();
+      return FiberExecutor::TaskCounts{registry.gate().members(), registry.ever()};
+    });
     internal::Outside::Enter(*executor);
   }
 
   ~Inside() {
     executor->SetDescribe(nullptr);
+    executor->SetCountTasks(nullptr);
     handle.reset();
     supervisor.reset();
     internal::Outside::Leave(*executor);
@@ -93,17 +96,13 @@ struct Simulation::Inside {
 
   [[nodiscard]] bool Empty() const { return handle->Stats().tasks == 0; }
 
-  bool RunReady() {
-    const uint64_t most = kMostStepsAtOnce + kMostStepsOfATask * handle->Stats().tasks;
-    for (uint64_t steps = 0; steps < most; ++steps) {
-      if (!executor->Step()) return true;
-    }
-    return false;
-  }
+  bool RunReady() { return outside.RunReady(); }
 
   [[nodiscard]] TimePoint Now() const { return executor->Now(); }
 
   const uint64_t seed;
+  uint64_t admitted = 0;
+  uint64_t admits_at_once = 1;
   // Shared with the supervisor, which lives on if a body never returns.
   const std::shared_ptr<std::vector<Event>> events = std::make_shared<std::vector<Event>>();
   const std::shared_ptr<FiberExecutor> executor;
@@ -137,6 +136,8 @@ void Simulation::Admit(TaskSpec spec) {
   const Inside::Alone alone(*inside_);
   const absl::StatusOr<TaskId> added = inside_->handle->Add(std::move(spec));
   if (!added.ok()) Refuse(added.status());
+  // Some two events each: long before they fill the bus.
+  if (++inside_->admitted % inside_->admits_at_once == 0) inside_->executor->CarryEvents();
 }
 
 const SupervisorHandle& Simulation::handle() const { return *inside_->handle; }
@@ -185,7 +186,7 @@ bool Simulation::RunUntilIdle(Duration limit) {
   const Inside::Alone alone(*inside_);
   FiberExecutor& executor = *inside_->executor;
   const TimePoint until = internal::SaturatingAdd(inside_->Now(), limit);
-  const uint64_t most = executor.moves() + kMostSteps;
+  const uint64_t most = executor.moves() + internal::Outside::kMostSteps;
   while (executor.moves() < most) {
     const bool quiet = inside_->RunReady();
     const auto next = executor.NextTime();

@@ -245,5 +245,20 @@ TEST(SimulatedSubscribers, AllThatIsPublishedIsDelivered) {
   EXPECT_EQ(simulation.events().size(), simulation.handle().Stats().events_published);
 }
 
+// Uses some 4 KiB of stack a level.
+[[gnu::noinline]] int Descend(int levels) {
+  volatile char frame[4096];
+  frame[0] = static_cast<char>(levels);
+  return levels == 0 ? 0 : Descend(levels - 1) + frame[0] * 0 + 1;
+}
+
+TEST(SimulatedBodies, HasTheStackOfAThread) {
+  Simulation simulation;
+  int levels = 0;
+  simulation.Add(TaskSpec::Once([&] { levels = Descend(1000); }));
+  simulation.RunReady();
+  EXPECT_EQ(levels, 1000);
+}
+
 }  // namespace
 }  // namespace taskvisor::testing

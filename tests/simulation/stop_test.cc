@@ -1,5 +1,6 @@
 // Cancellation, grace and shutdown in virtual time.
 
+#include <cstdlib>
 #include <memory>
 
 #include "taskvisor/async.h"
@@ -138,6 +139,35 @@ TEST(SimulatedStop, ASubscriberThatNeverReturnsIsCutOff) {
   EXPECT_EQ(OutcomeOf(waiter).kind(), OutcomeKind::kCompleted);
 }
 
+TEST(SimulatedStop, WhoYieldsSeesItsTimeout) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    Simulation simulation({.seed = seed});
+    for (int i = 0; i < 3; ++i) {
+      simulation.Add(TaskSpec::Once([](TaskContext& context) -> Async<> {
+                       while (!context.Cancelled()) co_await Yield();
+                     }).WithTimeout(1s));
+    }
+    for (int i = 0; i < 10; ++i) simulation.AdvanceBy(1s);
+    EXPECT_EQ(simulation.handle().Stats().tasks, 0u) << seed;
+  }
+}
+
+TEST(SimulatedStop, WhoYieldsForEverIsStuck) {
+  ::testing::internal::CaptureStderr();
+  TaskWaiter waiter;
+  {
+    Simulation simulation({.config = {.grace = 1s}});
+    waiter = simulation.Add(TaskSpec::Once([]() -> Async<> {
+      while (true) co_await Yield();
+    }));
+    EXPECT_FALSE(simulation.RunReady());
+    EXPECT_TRUE(GraceExceeded::From(simulation.Shutdown()).has_value());
+    EXPECT_EQ(Passed(simulation), 1s);
+  }
+  EXPECT_EQ(OutcomeOf(waiter).kind(), OutcomeKind::kStuck);
+  EXPECT_NE(::testing::internal::GetCapturedStderr().find("and leaks: "), std::string::npos);
+}
+
 TEST(SimulatedStop, AHandleOutlivesItsSimulation) {
   auto simulation = std::make_unique<Simulation>();
   const SupervisorHandle handle = simulation->handle();
@@ -158,6 +188,28 @@ TEST(SimulatedStop, OnCancelRunsWhereItIsCancelled) {
   EXPECT_EQ(told, "told ");
   simulation.RunReady();
   EXPECT_EQ(told, "told back");
+}
+
+// What a suite keeps between its tests.
+struct AtExit {
+  ~AtExit() {
+    simulation->AdvanceBy(1h);
+    const bool good = simulation->Shutdown().ok() && waiter.Ready();
+    simulation.reset();
+    std::_Exit(good ? 7 : 1);
+  }
+  std::unique_ptr<Simulation> simulation = std::make_unique<Simulation>();
+  TaskWaiter waiter = simulation->Add(TaskSpec::Once(SleepADay));
+};
+
+TEST(SimulatedStopDeathTest, AStaticSimulationOutlivesItsThreadsOwnThings) {
+  EXPECT_EXIT(
+      {
+        static const AtExit at_exit;
+        at_exit.simulation->RunReady();
+        std::exit(0);
+      },
+      ::testing::ExitedWithCode(7), "");
 }
 
 }  // namespace

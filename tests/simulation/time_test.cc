@@ -1,7 +1,9 @@
 // A simulation's time: who moves it, and how far.
 
+#include <algorithm>
 #include <stdexcept>
 
+#include "taskvisor/async.h"
 #include "tests/simulation/simulated.h"
 
 namespace taskvisor::testing {
@@ -136,6 +138,59 @@ TEST(Simulation, ManyTasksAtOnceAreStillOneMoment) {
   EXPECT_TRUE(simulation.events().empty());
 }
 
+TEST(Simulation, ManyTasksAreOneMomentForAWaitToo) {
+  constexpr int kTasks = 40'000;
+  Simulation simulation({.keep_events = false});
+  std::vector<TaskWaiter> waiters;
+  for (int i = 0; i < kTasks; ++i) {
+    waiters.push_back(simulation.Add(TaskSpec::Once([](TaskContext& context) -> Async<> {
+                                       co_await context.RunUntilCancelled(SleepFor(1h));
+                                     }).WithDeadline(24h)));
+  }
+  EXPECT_TRUE(simulation.RunReady());
+  EXPECT_TRUE(simulation.Shutdown().ok());
+  for (const TaskWaiter& waiter : waiters) ASSERT_TRUE(waiter.Ready());
+  EXPECT_EQ(Passed(simulation), 0s);
+}
+
+TEST(Simulation, TasksThatComeMeanwhileAreTheSameMoment) {
+  Simulation simulation({.keep_events = false});
+  int late = 0;
+  simulation.Add(TaskSpec::Once([&](TaskContext& parent) {
+    for (int i = 0; i < 40'000; ++i) {
+      ASSERT_TRUE(parent
+                      .Spawn(TaskSpec::Once([&](TaskContext& context) {
+                        late += context.Now() == simulation.Start() ? 0 : 1;
+                      }))
+                      .ok());
+    }
+  }));
+  EXPECT_TRUE(simulation.RunReady());
+  EXPECT_EQ(late, 0);
+}
+
+TEST(Simulation, HowManyTasksAreAddedBeforeItRunsLosesNoEvent) {
+  constexpr size_t kTasks = 40'000;
+  Simulation simulation;
+  bool begun = false;
+  for (size_t i = 0; i < kTasks; ++i) simulation.Add(TaskSpec::Once([&] { begun = true; }));
+  EXPECT_FALSE(begun);
+  simulation.RunUntilIdle();
+  EXPECT_EQ(simulation.handle().Stats().events_lost, 0u);
+  EXPECT_EQ(std::count_if(simulation.events().begin(), simulation.events().end(),
+                          [](const Event& e) { return e.kind() == EventKind::kTaskAdded; }),
+            kTasks);
+}
+
+TEST(Simulation, AWaitForSomethingRealTakesAsLongAsItTakes) {
+  const Simulation simulation;
+  auto real = Supervisor::Create({});
+  const SupervisorHandle handle = real->Serve();
+  const auto task =
+      handle.AddAndWatch(TaskSpec::Once([](TaskContext& context) { context.SleepFor(2500ms); }));
+  EXPECT_EQ(task->waiter.Wait()->kind(), OutcomeKind::kCompleted);
+}
+
 TEST(Simulation, EventsHaveTheVirtualTime) {
   Simulation simulation;
   simulation.Add(
@@ -191,6 +246,18 @@ TEST(SimulationDeathTest, AWaitForWhatCanNeverComeSaysWhoWaits) {
         static_cast<void>(waiter.Wait());
       },
       "can never come.*\n.*task forever: ");
+}
+
+TEST(SimulationDeathTest, AWaitForWhatDoesNotComeBesideAPeriodicTaskEnds) {
+  EXPECT_DEATH(
+      {
+        Simulation simulation({.keep_events = false});
+        simulation.Add(TaskSpec::Periodic("tick", 1s, [] {}));
+        const auto waiter = simulation.Add(TaskSpec::Once(
+            "forever", [](TaskContext& context) { context.SleepFor(Duration::max()); }));
+        static_cast<void>(waiter.Wait());
+      },
+      "has not come in twenty million steps");
 }
 
 TEST(SimulationDeathTest, ABodyCannotRunItsSimulation) {

@@ -65,6 +65,8 @@ void SuspendAt(AsyncAttempt& attempt, Leaf& leaf, std::coroutine_handle<> point)
 // Looks at its leaf again. Any thread, while a frame of the attempt exists.
 void WakeUp(AsyncAttempt& attempt);
 [[nodiscard]] CancelCause CauseAt(const AsyncAttempt& attempt);
+// Whether a yield is none, because of a cancellation. Others go first in a simulation all the same.
+bool PassesYield(const AsyncAttempt& attempt);
 
 // A leaf that is told by a list.
 class ListedLeaf : public Leaf, protected WakeNode {
@@ -122,7 +124,7 @@ class YieldAwaiter final : public Leaf {
   }
 
   bool Ready() override { return !yields; }
-  bool await_ready() { return CauseAt(attempt) != CancelCause::kNone; }
+  bool await_ready() { return PassesYield(attempt); }
   void await_suspend(std::coroutine_handle<> point) { SuspendAt(attempt, *this, point); }
   void await_resume() {}
 };

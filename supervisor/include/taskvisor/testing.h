@@ -52,14 +52,24 @@ struct SimulationOptions {
 // Outside of the promise, because no seed decides it: a body that makes threads (nested loops of
 // oneTBB do), reads another clock, or goes by addresses. A body that blocks its thread in another
 // way, on a mutex that another body holds or on a condition variable, blocks all: nothing else
-// runs meanwhile.
+// runs meanwhile; so does one that loops without a wait, or on waits that return at once because
+// it is cancelled (but for Yield). A callback of OnCancel must not wait: nothing waits for it
+// here when its CancelCallback goes. A thread_local of the test's is one for all bodies: what a
+// body sets in it before a wait, another one may find or change meanwhile.
+//
+// A body has a stack of 8 MiB, as a thread has; what it touches of it is memory. Overflow is a
+// SIGSEGV, unless by a frame of more than 1 MiB.
 //
 // Thread safety: none. The simulation, its handle and its waiters belong to the thread that made
 // it; the process ends with a message if another one makes it move. Several may live at a time, on
 // several threads or on one. Inside of a body the handle, Now() and clock() may be used.
 //
-// A wait of the test's for what can never come ends the process, with a list of who waits for
-// what. While a thread has a simulation, its waits for other things let virtual time pass.
+// A wait of the test's on a simulation for what can never come ends the process, with a list of
+// who waits for what: when nobody can go on and no other thread brings it within 2 s of real
+// time; or, if it has no limit, when it has not come after twenty million steps or a hundred
+// virtual years. While a thread has a simulation, its waits for other things (a real supervisor's
+// task) let virtual time pass as far as there is something to do, and then take as long as they
+// take.
 //
 // Example:
 //   taskvisor::testing::Simulation simulation({.seed = 7});
@@ -78,7 +88,10 @@ class Simulation {
   Simulation& operator=(const Simulation&) = delete;
 
   // Registers a task, which begins when the simulation runs. Throws std::invalid_argument with the
-  // status's text if it is refused; handle().Add answers with the status instead.
+  // status's text if it is refused; handle().Add answers with the status instead. However many:
+  // the bus and subscribers run meanwhile, so no event is lost. What is published by other calls
+  // before the simulation runs has to find room in the bus: `bus_capacity` events, and two are a
+  // task's that handle() adds.
   TaskWaiter Add(TaskSpec spec);
   template <class T>
   Waiter<T> Add(TypedSpec<T> spec) {
@@ -98,7 +111,8 @@ class Simulation {
   [[nodiscard]] const std::shared_ptr<Clock>& clock() const;
 
   // Runs until nothing can go on without time passing. False: a hundred thousand steps, and
-  // twenty for each task, were not enough. (A task that repeats at once never lets time pass.)
+  // twenty for each task that is there or comes meanwhile, were not enough, or twenty million
+  // in all. (A task that repeats at once never lets time pass.)
   bool RunReady();
 
   // Runs, and lets time pass up to `to`, or by so much: all that is due on the way happens in its
