@@ -5,6 +5,7 @@
 
 #include "taskvisor/async.h"
 #include "tests/simulation/simulated.h"
+#include "tests/support/sanitizers.h"
 
 namespace taskvisor::testing {
 namespace {
@@ -249,6 +250,7 @@ TEST(SimulationDeathTest, AWaitForWhatCanNeverComeSaysWhoWaits) {
 }
 
 TEST(SimulationDeathTest, AWaitForWhatDoesNotComeBesideAPeriodicTaskEnds) {
+  if (kAddressSanitizer || kThreadSanitizer) GTEST_SKIP() << "minutes of steps";
   EXPECT_DEATH(
       {
         Simulation simulation({.keep_events = false});
