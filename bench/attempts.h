@@ -1,6 +1,8 @@
 #ifndef TASKVISOR_BENCH_ATTEMPTS_H_
 #define TASKVISOR_BENCH_ATTEMPTS_H_
 
+#include <benchmark/benchmark.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <utility>
@@ -67,6 +69,20 @@ double RunTurns(const RunningSupervisor& supervisor, uint64_t tasks, uint64_t tu
   totals.ExpectBodies(tasks * turns);
   totals.ExpectEvents(tasks * turns * Kind::kEvents);
   return ns / static_cast<double>(tasks * turns);
+}
+
+// A row of rounds, with as many tasks as it says.
+template <class Kind>
+void RowOfTurns(benchmark::State& state) {
+  const auto tasks = static_cast<uint64_t>(state.range(0));
+  const uint64_t turns = TurnsOf(tasks);
+  TaskTotals totals(state);
+  const RunningSupervisor supervisor;
+  supervisor.WarmUp(1000, totals);
+  for (auto _ : state) RunTurns<Kind>(supervisor, tasks, turns, totals);
+  supervisor.AwaitLeft();
+  supervisor.End(totals);
+  totals.Report();
 }
 
 }  // namespace taskvisor::bench

@@ -64,18 +64,6 @@ class Pair {
   std::shared_ptr<std::vector<Completion<>>> turns_;
 };
 
-template <class Kind>
-void Turns(benchmark::State& state) {
-  const auto tasks = static_cast<uint64_t>(state.range(0));
-  TaskTotals totals(state);
-  const RunningSupervisor supervisor;
-  supervisor.WarmUp(1000, totals);
-  for (auto _ : state) RunTurns<Kind>(supervisor, tasks, TurnsOf(tasks), totals);
-  supervisor.AwaitLeft();
-  supervisor.End(totals);
-  totals.Report();
-}
-
 std::vector<Pair> PairsOf(uint64_t count, uint64_t turns) {
   std::vector<Pair> pairs;
   for (uint64_t i = 0; i < count; ++i) pairs.emplace_back(turns);
@@ -110,8 +98,8 @@ void Wakes(benchmark::State& state) {
   totals.Report();
 }
 
-BENCHMARK(Turns<SucceedAsync>)->Name("coroutine/attempt")->Apply(Sizes<1, 1000>);
-BENCHMARK(Turns<YieldAgain>)->Name("coroutine/yield")->Apply(Sizes<1, 1000>);
+BENCHMARK(RowOfTurns<SucceedAsync>)->Name("coroutine/attempt")->Apply(Sizes<1, 1000>);
+BENCHMARK(RowOfTurns<YieldAgain>)->Name("coroutine/yield")->Apply(Sizes<1, 1000>);
 BENCHMARK(Wakes)->Name("coroutine/wake")->Apply(Sizes<1, 1000>);
 
 }  // namespace

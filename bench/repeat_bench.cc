@@ -18,15 +18,7 @@ namespace {
 
 template <class Kind>
 void Repeat(benchmark::State& state) {
-  const auto tasks = static_cast<uint64_t>(state.range(0));
-  const uint64_t turns = TurnsOf(tasks);
-  TaskTotals totals(state);
-  const RunningSupervisor supervisor;
-  supervisor.WarmUp(1000, totals);
-  for (auto _ : state) RunTurns<Kind>(supervisor, tasks, turns, totals);
-  supervisor.AwaitLeft();
-  supervisor.End(totals);
-  totals.Report();
+  RowOfTurns<Kind>(state);
   state.counters["attempts_per_s"] = 1e9 / state.counters["ns_per_task"];
 }
 

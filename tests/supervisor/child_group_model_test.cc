@@ -108,16 +108,21 @@ class Family {
   }
 };
 
+// The worker whose body spawns them all, and another one.
+void SpawnWorkers(Model& model, Family& family) {
+  model.Spawn("body", [&] {
+    for (size_t i = 0; i < kMost; ++i) family.Spawn(i);
+    family.Join();
+    family.Work();
+  });
+  model.Spawn("worker", [&] { family.Work(); });
+}
+
 // A lost wake shows as "no thread can go on", a group that is used after its attempt as a crash.
 TEST(ChildGroupModel, TheAttemptEndsOnceWhenItsLastChildHas) {
   Explore(20'000, [](Model& model) {
     Family family;
-    model.Spawn("body", [&] {
-      for (size_t i = 0; i < kMost; ++i) family.Spawn(i);
-      family.Join();
-      family.Work();
-    });
-    model.Spawn("worker", [&] { family.Work(); });
+    SpawnWorkers(model, family);
     for (size_t i = 0; i < kMost; ++i) {
       model.Spawn("child", [&, i] { family.End(i, /*when_stopped=*/false); });
     }
@@ -130,12 +135,7 @@ TEST(ChildGroupModel, TheAttemptEndsOnceWhenItsLastChildHas) {
 TEST(ChildGroupModel, ACancellationReachesEveryChildWheneverItComes) {
   Explore(20'000, [](Model& model) {
     Family family;
-    model.Spawn("body", [&] {
-      for (size_t i = 0; i < kMost; ++i) family.Spawn(i);
-      family.Join();
-      family.Work();
-    });
-    model.Spawn("worker", [&] { family.Work(); });
+    SpawnWorkers(model, family);
     for (size_t i = 0; i < kMost; ++i) {
       const bool when_stopped = i == 0 || model.random().Percent(60);
       model.Spawn("child", [&, i, when_stopped] { family.End(i, when_stopped); });

@@ -188,31 +188,41 @@ TEST(ChildrenStop, AChildThatWaitsForAWorkerEndsWithItsParent) {
   EXPECT_EQ(s.Outcome(parent).reason(), "timed out after 5s");
 }
 
-TEST(ChildrenStop, OneThatDoesNotStopIsStuckAndSoIsItsParentUntilItComesBack) {
-  Served s({.workers = 2, .grace = 3s});
+// A parent whose body is over, and its child, which does not stop.
+struct DeafChild {
+  explicit DeafChild(SupervisorConfig config) : served(std::move(config)) {
+    parent = served.Watch(TaskSpec::Once("parent", [this](TaskContext& context) {
+      child = Spawned(context, TaskSpec::Once("child", held.Body()));
+    }));
+    EXPECT_TRUE(held.Inside());
+    AwaitJoining(served, parent);
+  }
+
+  Served served;
   HeldBody held;
   WatchedTask child;
-  const auto parent = s.Watch(TaskSpec::Once("parent", [&](TaskContext& context) {
-    child = Spawned(context, TaskSpec::Once("child", held.Body()));
-  }));
-  ASSERT_TRUE(held.Inside());
-  AwaitJoining(s, parent);
-  EXPECT_TRUE(s.handle.Remove(parent.id).value());
-  EXPECT_EQ(s.PhaseOf(parent), TaskPhase::kStopping);
+  WatchedTask parent;
+};
+
+TEST(ChildrenStop, OneThatDoesNotStopIsStuckAndSoIsItsParentUntilItComesBack) {
+  DeafChild family({.workers = 2, .grace = 3s});
+  Served& s = family.served;
+  EXPECT_TRUE(s.handle.Remove(family.parent.id).value());
+  EXPECT_EQ(s.PhaseOf(family.parent), TaskPhase::kStopping);
   s.Advance(3s);
-  const TaskOutcome stuck = s.Outcome(parent);
+  const TaskOutcome stuck = s.Outcome(family.parent);
   EXPECT_EQ(stuck.kind(), OutcomeKind::kStuck);
   EXPECT_EQ(stuck.reason(), "grace passed and its children still run");
   EXPECT_EQ(stuck.cause(), CancelCause::kRemoved);
   EXPECT_EQ(stuck.stuck()->stack, "(no stack: its body is over, its children run)");
-  EXPECT_EQ(s.Outcome(child).kind(), OutcomeKind::kStuck);
-  EXPECT_EQ(s.Outcome(child).reason(), "grace passed and the body still runs");
-  EXPECT_EQ(s.PhaseOf(parent), TaskPhase::kStuck);
-  EXPECT_FALSE(parent.waiter.IsDrained());
-  held.LetGo();
-  EXPECT_TRUE(parent.waiter.Drained().ok());
-  EXPECT_TRUE(child.waiter.IsDrained());
-  EXPECT_LT(SequenceOf(s, kTaskRemoved, child), SequenceOf(s, kTaskRemoved, parent));
+  EXPECT_EQ(s.Outcome(family.child).kind(), OutcomeKind::kStuck);
+  EXPECT_EQ(s.Outcome(family.child).reason(), "grace passed and the body still runs");
+  EXPECT_EQ(s.PhaseOf(family.parent), TaskPhase::kStuck);
+  EXPECT_FALSE(family.parent.waiter.IsDrained());
+  family.held.LetGo();
+  EXPECT_TRUE(family.parent.waiter.Drained().ok());
+  EXPECT_TRUE(family.child.waiter.IsDrained());
+  EXPECT_LT(SequenceOf(s, kTaskRemoved, family.child), SequenceOf(s, kTaskRemoved, family.parent));
   EXPECT_TRUE(Eventually([&] { return s.handle.Stats().tasks == 0; }));
 }
 
@@ -236,24 +246,18 @@ TEST(ChildrenStop, AStuckChildHasFailed) {
 
 TEST(ChildrenStop, AShutdownThatMeetsAStuckChildTellsOfBoth) {
   SupervisorConfig config{.workers = 2, .grace = 20ms, .clock = RealClock()};
-  Served s(std::move(config));
-  HeldBody held;
-  WatchedTask child;
-  const auto parent = s.Watch(TaskSpec::Once("parent", [&](TaskContext& context) {
-    child = Spawned(context, TaskSpec::Once("child", held.Body()));
-  }));
-  ASSERT_TRUE(held.Inside());
-  AwaitJoining(s, parent);
+  DeafChild family(std::move(config));
+  Served& s = family.served;
   const auto exceeded = GraceExceeded::From(s.handle.Shutdown());
   ASSERT_TRUE(exceeded.has_value());
   ASSERT_EQ(exceeded->stuck.size(), 2u);
   EXPECT_EQ(exceeded->stuck[0].name, "child");
   EXPECT_EQ(exceeded->stuck[1].name, "parent");
   EXPECT_EQ(exceeded->stuck[1].stack, "(no stack: its body is over, its children run)");
-  EXPECT_EQ(s.Outcome(parent).kind(), OutcomeKind::kStuck);
-  held.LetGo();
-  EXPECT_TRUE(parent.waiter.Drained().ok());
-  EXPECT_TRUE(child.waiter.Drained().ok());
+  EXPECT_EQ(s.Outcome(family.parent).kind(), OutcomeKind::kStuck);
+  family.held.LetGo();
+  EXPECT_TRUE(family.parent.waiter.Drained().ok());
+  EXPECT_TRUE(family.child.waiter.Drained().ok());
 }
 
 // As deep as may be: one thread asks them all.
@@ -304,19 +308,22 @@ TEST(ChildrenStop, AStopThatComesWhileTheBodySpawnsReachesEveryChild) {
 
 // Cut short at once; the timeout passes while a sibling takes its time.
 TEST(ChildrenStop, AChildsFailureThatCameFirstIsWhatTheAttemptFailedOf) {
-  Gate leave;
   Served s({.workers = 4, .grace = 1h});
+  HeldBody held;
   WatchedTask slow;
-  const auto parent = s.Watch(
-      TaskSpec::Once([&](TaskContext& context) {
-        slow = Spawned(context, TaskSpec::Once([&] { leave.Pass(); }));
-        Spawned(context, TaskSpec::Once("bad", [] { return Fatal("broken"); }), kWithSiblings);
-        return Ok();
-      }).WithTimeout(10s));
+  const auto broken = [&] {
+    static_cast<void>(held.Inside());  // or its sibling would never begin
+    return Fatal("broken");
+  };
+  const auto parent = s.Watch(TaskSpec::Once([&](TaskContext& context) {
+                                slow = Spawned(context, TaskSpec::Once(held.Body()));
+                                Spawned(context, TaskSpec::Once("bad", broken), kWithSiblings);
+                                return Ok();
+                              }).WithTimeout(10s));
   AwaitJoining(s, parent);
   EXPECT_TRUE(Eventually([&] { return s.PhaseOf(slow) == TaskPhase::kStopping; }));
   s.Advance(11s);
-  leave.Open();
+  held.LetGo();
   EXPECT_EQ(Served::Outcome(parent).reason(), "child bad failed: broken");
   EXPECT_EQ(s.Count(kTimeoutHit, parent), 0u);
 }

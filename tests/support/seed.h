@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <random>
 
+#include "sched/split_mix.h"
+
 namespace taskvisor::testing {
 
 // A number from the environment, or `fallback`.
@@ -24,23 +26,18 @@ inline uint64_t AnnouncedSeed() {
   return seed;
 }
 
-// SplitMix64: small, and the same numbers everywhere (std's distributions are not).
+// The same numbers everywhere.
 class Random {
  public:
-  explicit Random(uint64_t seed) : state_(seed) {}
+  explicit Random(uint64_t seed) : numbers_(seed) {}
 
-  uint64_t Next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  }
+  uint64_t Next() { return numbers_.Next(); }
   // In [0, n), n >= 1.
   uint64_t Below(uint64_t n) { return Next() % n; }
   bool Percent(uint64_t p) { return Below(100) < p; }
 
  private:
-  uint64_t state_;
+  internal::SplitMix numbers_;
 };
 
 }  // namespace taskvisor::testing
