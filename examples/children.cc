@@ -19,8 +19,7 @@ using taskvisor::TaskSpec;
 namespace {
 
 void Print(const std::string& name, const TaskOutcome& outcome) {
-  std::cout << name << ": " << Label(outcome.kind()) << " after " << outcome.attempts()
-            << " attempt(s), cause " << Label(outcome.cause()) << "\n";
+  std::cout << name << ": " << outcome.ToString() << "\n";
 }
 
 // A plain body returns, and keeps no worker for its children; its task is completed with the last.

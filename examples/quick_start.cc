@@ -17,9 +17,7 @@ int main() {
   TaskWaiter waiters[] = {flaky.Watch(), broken.Watch()};
   absl::Status status = supervisor->Run(std::move(flaky), std::move(broken));  // or Ctrl-C
   for (const TaskWaiter& waiter : waiters) {
-    TaskOutcome outcome = waiter.Wait().value();
-    std::cout << waiter.id().ToString() << ": " << Label(outcome.kind()) << " after "
-              << outcome.attempts() << " attempt(s) " << outcome.reason() << "\n";
+    std::cout << waiter.id().ToString() << ": " << waiter.Wait()->ToString() << "\n";
   }
   return status.ok() ? 0 : 1;
 }

@@ -1,5 +1,7 @@
 #include "taskvisor/task_outcome.h"
 
+#include <string>
+#include <string_view>
 #include <thread>
 
 #include "sched/executor.h"
@@ -53,6 +55,19 @@ absl::StatusOr<TaskOutcome> AwaitOutcome(OutcomeCell* cell, std::optional<Durati
 }
 
 }  // namespace
+
+std::string TaskOutcome::ToString() const {
+  std::string line(Label(kind_));
+  const auto append = [&line](std::string_view field, std::string_view value) {
+    line.append(" ").append(field).append("=").append(value);
+  };
+  if (const auto refused = rejection()) append("rejection", Label(*refused));
+  append("attempts", std::to_string(attempts_));
+  if (const auto code = exit_code()) append("exit_code", std::to_string(*code));
+  if (cause_ != CancelCause::kNone) append("cause", Label(cause_));
+  if (!reason().empty()) append("reason", reason());
+  return line;
+}
 
 absl::StatusOr<TaskOutcome> TaskWaiter::Wait() const {
   return AwaitOutcome(cell_.get(), std::nullopt);

@@ -70,6 +70,11 @@ class AsyncPromiseBase {
     return MakeAwaiter(*attempt_, std::forward<A>(awaitable));
   }
 
+  // The waits of TaskContext keep the worker, and give a bool: co_await SleepFor(5s) and
+  // co_await UntilCancelled(), without `context.`, keep none.
+  template <std::same_as<bool> B>
+  void await_transform(B waited) = delete;
+
   void Start(AsyncAttempt& attempt, std::coroutine_handle<> awaited_by) {
     attempt_ = &attempt;
     awaited_by_ = awaited_by;

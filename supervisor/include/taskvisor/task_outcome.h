@@ -145,6 +145,10 @@ class TaskOutcome {
   [[nodiscard]] std::optional<Duration> overrun() const { return Time(&Details::overrun); }
   [[nodiscard]] std::optional<Duration> cpu_time() const { return Time(&Details::cpu_time); }
 
+  // A line for people, with what there is to say: "outcome_failed attempts=2 exit_code=28
+  // cause=timeout reason=no disk".
+  [[nodiscard]] std::string ToString() const;
+
   TaskOutcome& set_queue_wait(Duration wait) { return More().queue_wait = wait, *this; }
   TaskOutcome& set_run_time(Duration run) { return More().run_time = run, *this; }
   TaskOutcome& set_overrun(Duration overrun) { return More().overrun = overrun, *this; }
