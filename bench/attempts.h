@@ -71,18 +71,30 @@ double RunTurns(const RunningSupervisor& supervisor, uint64_t tasks, uint64_t tu
   return ns / static_cast<double>(tasks * turns);
 }
 
-// A row of rounds, with as many tasks as it says.
-template <class Kind>
-void RowOfTurns(benchmark::State& state) {
-  const auto tasks = static_cast<uint64_t>(state.range(0));
-  const uint64_t turns = TurnsOf(tasks);
+// A row of rounds, `round(supervisor, totals)` each, of one warm supervisor.
+template <class Round>
+void RunRounds(benchmark::State& state, Round round, SupervisorConfig config = {}) {
   TaskTotals totals(state);
-  const RunningSupervisor supervisor;
+  const RunningSupervisor supervisor(std::move(config));
   supervisor.WarmUp(1000, totals);
-  for (auto _ : state) RunTurns<Kind>(supervisor, tasks, turns, totals);
+  for (auto _ : state) round(supervisor, totals);
   supervisor.AwaitLeft();
   supervisor.End(totals);
   totals.Report();
+}
+
+// A round of as many tasks as the row says.
+template <class Kind>
+auto RoundOfTurns(const benchmark::State& state) {
+  return [tasks = static_cast<uint64_t>(state.range(0))](const RunningSupervisor& supervisor,
+                                                         TaskTotals& totals) {
+    RunTurns<Kind>(supervisor, tasks, TurnsOf(tasks), totals);
+  };
+}
+
+template <class Kind>
+void RowOfTurns(benchmark::State& state) {
+  RunRounds(state, RoundOfTurns<Kind>(state));
 }
 
 }  // namespace taskvisor::bench

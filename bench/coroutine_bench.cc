@@ -73,10 +73,7 @@ std::vector<Pair> PairsOf(uint64_t count, uint64_t turns) {
 void Wakes(benchmark::State& state) {
   const auto count = static_cast<uint64_t>(state.range(0));
   const uint64_t turns = TurnsOf(count);
-  TaskTotals totals(state);
-  const RunningSupervisor supervisor;
-  supervisor.WarmUp(1000, totals);
-  for (auto _ : state) {
+  RunRounds(state, [=](const RunningSupervisor& supervisor, TaskTotals& totals) {
     const std::vector<Pair> pairs = PairsOf(count, turns);
     std::vector<TaskSpec> specs;
     for (const Pair& pair : pairs) {
@@ -92,10 +89,7 @@ void Wakes(benchmark::State& state) {
     totals.AddRound(static_cast<double>(NowNs() - begin), 2 * count * turns);
     totals.ExpectBodies(2 * count * turns);
     totals.ExpectEvents(2 * count * kEventsOfOnce);
-  }
-  supervisor.AwaitLeft();
-  supervisor.End(totals);
-  totals.Report();
+  });
 }
 
 BENCHMARK(RowOfTurns<SucceedAsync>)->Name("coroutine/attempt")->Apply(Sizes<1, 1000>);

@@ -22,35 +22,22 @@ namespace {
 
 template <size_t kAllowed>
 void Permits(benchmark::State& state) {
-  const auto tasks = static_cast<uint64_t>(state.range(0));
-  TaskTotals totals(state);
   SupervisorConfig config;
   if (kAllowed != 0) config.max_concurrent = kAllowed;
-  const RunningSupervisor supervisor(std::move(config));
-  supervisor.WarmUp(1000, totals);
-  for (auto _ : state) RunTurns<Succeed>(supervisor, tasks, TurnsOf(tasks), totals);
-  supervisor.AwaitLeft();
-  supervisor.End(totals);
-  totals.Report();
+  RunRounds(state, RoundOfTurns<Succeed>(state), std::move(config));
 }
 
 BENCHMARK(Permits<0>)->Name("permits/all")->Apply(Sizes<1000>);
 BENCHMARK(Permits<1>)->Name("permits/one")->Apply(Sizes<1000>);
 
 void Timeout(benchmark::State& state) {
-  TaskTotals totals(state);
-  const RunningSupervisor supervisor;
-  supervisor.WarmUp(1000, totals);
   const uint64_t turns = TurnsOf(1);
   std::vector<double> added_ns;
   const auto armed = [](TaskSpec spec) { return std::move(spec).WithTimeout(kLong); };
-  for (auto _ : state) {
+  RunRounds(state, [&](const RunningSupervisor& supervisor, TaskTotals& totals) {
     const double without = RunTurns<Succeed>(supervisor, 1, turns, totals);
     added_ns.push_back(RunTurns<Succeed>(supervisor, 1, turns, totals, armed) - without);
-  }
-  supervisor.AwaitLeft();
-  supervisor.End(totals);
-  totals.Report();
+  });
   state.counters["added_ns"] = Quantile(added_ns, 0.5);
 }
 

@@ -4,12 +4,16 @@
 #include <cstring>
 #include <limits>
 
-#include "supervisor/text.h"
+#include "supervisor/field_text.h"
 #include "taskvisor/task_result.h"
 #include "taskvisor/task_spec.h"
 
 namespace taskvisor {
 namespace {
+
+using internal::Append;
+using internal::AppendLabel;
+using internal::AppendNumber;
 
 template <size_t kSize>
 uint8_t CopyText(char (&to)[kSize], std::string_view text) {
@@ -17,24 +21,6 @@ uint8_t CopyText(char (&to)[kSize], std::string_view text) {
   const size_t size = std::min(text.size(), kSize);
   if (size > 0) std::memcpy(to, text.data(), size);
   return static_cast<uint8_t>(size);
-}
-
-void Append(std::string& line, std::string_view key, std::string_view value) {
-  line.append(" ").append(key).append("=").append(value);
-}
-
-void Append(std::string& line, std::string_view key, std::optional<Duration> value) {
-  if (value.has_value()) Append(line, key, internal::ToText(*value));
-}
-
-template <class Number>
-void AppendNumber(std::string& line, std::string_view key, std::optional<Number> value) {
-  if (value.has_value()) Append(line, key, std::to_string(*value));
-}
-
-template <class Enum>
-void AppendLabel(std::string& line, std::string_view key, std::optional<Enum> value) {
-  if (value.has_value()) Append(line, key, Label(*value));
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
 #include "taskvisor/task_outcome.h"
 
 #include <string>
-#include <string_view>
 #include <thread>
 
 #include "sched/executor.h"
 #include "sched/timed_wait.h"
+#include "supervisor/field_text.h"
 #include "supervisor/outcome_cell.h"
 #include "supervisor/status.h"
 
@@ -58,14 +58,11 @@ absl::StatusOr<TaskOutcome> AwaitOutcome(OutcomeCell* cell, std::optional<Durati
 
 std::string TaskOutcome::ToString() const {
   std::string line(Label(kind_));
-  const auto append = [&line](std::string_view field, std::string_view value) {
-    line.append(" ").append(field).append("=").append(value);
-  };
-  if (const auto refused = rejection()) append("rejection", Label(*refused));
-  append("attempts", std::to_string(attempts_));
-  if (const auto code = exit_code()) append("exit_code", std::to_string(*code));
-  if (cause_ != CancelCause::kNone) append("cause", Label(cause_));
-  if (!reason().empty()) append("reason", reason());
+  internal::AppendLabel(line, "rejection", rejection());
+  internal::Append(line, "attempts", std::to_string(attempts_));
+  internal::AppendNumber(line, "exit_code", exit_code());
+  if (cause_ != CancelCause::kNone) internal::Append(line, "cause", Label(cause_));
+  if (!reason().empty()) internal::Append(line, "reason", reason());
   return line;
 }
 
