@@ -15,6 +15,9 @@ absl::StatusOr<TaskId> Actor::Spawn(Entry& parent, AttemptContext& attempt, Task
   if (const CancelCause cause = attempt.Cause(); cause != CancelCause::kNone) {
     return AttemptCancelled(cause);
   }
+  if (options.on_failure > OnChildFailure::kCancelSiblings) {
+    return InvalidSpec("ChildOptions.on_failure: must be kIgnore or kCancelSiblings");
+  }
   Children& children = attempt.MakeChildren();
   if (children.depth() > kMaxChildDepth) return TooDeep();
   EnsureRoom(parent.slot);  // where the attempt waits for its children

@@ -6,6 +6,7 @@
 #include "sched/timer_queue.h"
 #include "supervisor/actor.h"
 #include "supervisor/children.h"
+#include "supervisor/own_rules.h"
 
 namespace taskvisor::internal {
 
@@ -31,11 +32,20 @@ bool AsyncAttempt::OnlyToDie() const {
   return Cancelled() && !leaf_->heeds_cancel && catcher_ == nullptr && !leaf_->Ready();
 }
 
+bool AsyncAttempt::EndsBefore(TaskId task) const {
+  if (!task.valid()) return false;
+  if (entry().Id() == task) return true;
+  const OwnRules* const own = OwnRules::Of(entry().rules);
+  const Children* above = own == nullptr ? nullptr : own->child.of;
+  while (above != nullptr && above->parent() != task) above = above->above();
+  return above != nullptr;
+}
+
 std::optional<AsyncAttempt::Rest> AsyncAttempt::GoOn(TaskResult& result) {
   if (said_.has_value()) result = *std::exchange(said_, std::nullopt);
   while (root_) {  // none: the body threw before it had a frame, or it was destroyed
     if (leaf_ != nullptr) {
-      // The leaf first: what is there is taken, cancelled or not.
+      // The leaf first: it says what counts if it and the cancellation have come.
       const bool ready = leaf_->Ready();
       const bool cancelled = !ready && Cancelled();
       if (!ready && !cancelled) {

@@ -93,6 +93,8 @@ class AsyncAttempt : private Timer {
   void SleepNoMore();
   [[nodiscard]] Clock& clock() const { return running_->context.clock(); }
   [[nodiscard]] CancelCause Cause() const { return running_->context.Cause(); }
+  // That task does not end before this attempt has: it is its own, or one whose child it is.
+  [[nodiscard]] bool EndsBefore(TaskId task) const;
   void Enter(Catcher& catcher) {
     catcher.outer = catcher_;
     catcher_ = &catcher;

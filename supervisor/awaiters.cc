@@ -1,9 +1,12 @@
 #include "taskvisor/awaiters.h"
 
+#include <stdexcept>
+
 #include "sched/executor.h"
 #include "sched/timed_wait.h"
 #include "supervisor/async_attempt.h"
 #include "supervisor/outcome_cell.h"
+#include "supervisor/status.h"
 #include "supervisor/waiter_access.h"
 #include "supervisor/wake_list.h"
 #include "taskvisor/async.h"
@@ -26,6 +29,13 @@ void GoOnWith(AsyncAttempt& attempt, std::coroutine_handle<> point) noexcept {
 }
 void Enter(AsyncAttempt& attempt, Catcher& catcher) { attempt.Enter(catcher); }
 void Leave(AsyncAttempt& attempt, Catcher& catcher) { attempt.Leave(catcher); }
+void ThrowNoSupervisor() {
+  throw std::logic_error(
+      "a coroutine body waits without a supervisor: to test it, run it in a testing::Simulation");
+}
+void ThrowEmptyAsync() {
+  throw std::logic_error("an Async is awaited that is empty: it was awaited, or moved, before");
+}
 void Adopt(AsyncAttempt& attempt, std::coroutine_handle<> root, Harvest harvest, void* place) {
   attempt.Adopt(root, harvest, place);
 }
@@ -49,11 +59,30 @@ void SleepAwaiter::await_suspend(std::coroutine_handle<> point) {
   SuspendAt(attempt, *this, point);
 }
 
+bool WaitsForItself(const AsyncAttempt& attempt, const TaskWaiter& waiter) {
+  return attempt.EndsBefore(waiter.id());
+}
+
+absl::Status NeverComes() {
+  return Error(absl::StatusCode::kFailedPrecondition, "runtime_would_deadlock",
+               "a body awaits its own task, or one whose child it is: that ends after it");
+}
+
 OutcomeAwaiter::OutcomeAwaiter(AsyncAttempt& the_attempt, TaskWaiter waiter)
     : ListedLeaf(the_attempt), waiter_(std::move(waiter)) {}
 
 OutcomeAwaiter::~OutcomeAwaiter() {
   if (watching_) WaiterAccess::CellOf(waiter_)->Unwatch(*this);
+}
+
+bool OutcomeAwaiter::await_ready() {
+  if (waiter_.Ready()) return true;
+  return itself_ = WaitsForItself(attempt, waiter_);
+}
+
+absl::StatusOr<TaskOutcome> OutcomeAwaiter::await_resume() {
+  if (itself_) return NeverComes();
+  return waiter_.Wait();
 }
 
 void OutcomeAwaiter::await_suspend(std::coroutine_handle<> point) {

@@ -45,6 +45,8 @@ class Children {
 
   [[nodiscard]] ChildGroup& group() { return group_; }
   [[nodiscard]] TaskId parent() const { return parent_.Id(); }
+  // The group that this one's parent is in; null: none. Its attempt lasts longer.
+  [[nodiscard]] const Children* above() const;
   // Generations above a child of this group.
   [[nodiscard]] uint32_t depth() const { return depth_; }
   // Why the children were asked to stop.

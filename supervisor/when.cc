@@ -1,40 +1,28 @@
 #include "taskvisor/when.h"
 
-#include <deque>
+#include <string>
 
 #include "sched/event_count.h"
-#include "supervisor/outcome_cell.h"
+#include "supervisor/several.h"
 #include "supervisor/status.h"
-#include "supervisor/waiter_access.h"
 
 namespace taskvisor {
-namespace {
+namespace internal {
 
-using internal::EventCount;
-using internal::OutcomeCell;
-using internal::WakeNode;
-
-// One of those that are watched, while WhenAny waits.
-struct Watched : WakeNode {
-  Watched(OutcomeCell& the_cell, EventCount& the_events)
-      : WakeNode([](WakeNode& node) { static_cast<Watched&>(node).events.Notify(); }),
-        cell(the_cell),
-        events(the_events) {
-    static_cast<void>(cell.Watch(*this));
+absl::Status CheckSeveral(Several waiters) {
+  const auto refuse = [](std::string_view why) {
+    return Error(absl::StatusCode::kInvalidArgument, "when_any_empty", why);
+  };
+  if (waiters.empty()) return refuse("there is no task to wait for");
+  for (size_t i = 0; i < waiters.size(); ++i) {
+    if (waiters[i] != nullptr && WaiterAccess::CellOf(*waiters[i]) != nullptr) continue;
+    return refuse("waiter " + std::to_string(i) +
+                  " waits for nothing: it is null, default-constructed or moved from");
   }
-  ~Watched() { cell.Unwatch(*this); }
-
-  OutcomeCell& cell;
-  EventCount& events;
-};
-
-size_t FirstReady(std::span<const TaskWaiter* const> waiters) {
-  size_t i = 0;
-  while (i < waiters.size() && !waiters[i]->Ready()) ++i;
-  return i;
+  return absl::OkStatus();
 }
 
-}  // namespace
+}  // namespace internal
 
 std::vector<absl::StatusOr<TaskOutcome>> WhenAll(std::span<const TaskWaiter> waiters) {
   std::vector<absl::StatusOr<TaskOutcome>> outcomes;
@@ -45,11 +33,9 @@ std::vector<absl::StatusOr<TaskOutcome>> WhenAll(std::span<const TaskWaiter> wai
 
 absl::StatusOr<size_t> WhenAny(const SupervisorHandle& handle,
                                std::span<const TaskWaiter* const> waiters) {
-  if (waiters.empty()) {
-    return internal::Error(absl::StatusCode::kInvalidArgument, "when_any_empty",
-                           "there is no task to wait for");
-  }
-  size_t first = FirstReady(waiters);
+  using internal::EventCount;
+  if (absl::Status checked = internal::CheckSeveral(waiters); !checked.ok()) return checked;
+  size_t first = internal::FirstReady(waiters);
   if (first == waiters.size()) {
     for (const TaskWaiter* waiter : waiters) {
       if (internal::WaiterAccess::CellOf(*waiter)->MustNotWait()) {
@@ -57,11 +43,10 @@ absl::StatusOr<size_t> WhenAny(const SupervisorHandle& handle,
       }
     }
     EventCount events;
-    std::deque<Watched> watched;
-    for (const TaskWaiter* waiter : waiters) {
-      watched.emplace_back(*internal::WaiterAccess::CellOf(*waiter), events);
-    }
-    internal::Await(events, [&] { return (first = FirstReady(waiters)) < waiters.size(); });
+    const internal::WatchSeveral<EventCount> watch(waiters, events,
+                                                   [](EventCount& told) { told.Notify(); });
+    internal::Await(events,
+                    [&] { return (first = internal::FirstReady(waiters)) < waiters.size(); });
   }
   // All are asked before any is waited for.
   for (size_t i = 0; i < waiters.size(); ++i) {
@@ -81,10 +66,7 @@ absl::StatusOr<size_t> WhenAny(const SupervisorHandle& handle,
 
 absl::StatusOr<size_t> WhenAny(const SupervisorHandle& handle,
                                std::span<const TaskWaiter> waiters) {
-  std::vector<const TaskWaiter*> each;
-  each.reserve(waiters.size());
-  for (const TaskWaiter& waiter : waiters) each.push_back(&waiter);
-  return WhenAny(handle, each);
+  return WhenAny(handle, internal::Each(waiters));
 }
 
 }  // namespace taskvisor

@@ -90,7 +90,7 @@ ALLOWED = (
     ("supervisor/runtime.cc", "Await(&clock(), gate.changed()", "Run, and Add on a full supervisor"),
     ("supervisor/runtime.cc", "AwaitGone(", "Cancel: for callers that ask to wait"),
     ("supervisor/runtime.cc", "shutdown_.Wait", "Run and Shutdown"),
-    ("supervisor/include/taskvisor/awaiters.h", "waiter_.Wait()", "the outcome is there"),
+    ("supervisor/awaiters.cc", "waiter_.Wait()", "the outcome is there"),
     ("supervisor/wake_list.h", "std::this_thread::yield();",
      "who watches an outcome waits for who comes or goes just now; see there"),
     ("supervisor/runtime.cc", "mutex", "Leak: at the end of a supervisor with stuck bodies"),

@@ -75,7 +75,9 @@ struct Simulation::Inside {
     explicit Alone(Inside& inside) : outer_(internal::Waits::Exchange(&inside.outside)) {
       inside.executor->CheckThread("a call");
       if (inside.executor->inside()) {
-        internal::StopSimulation("a body runs the simulation that it is in");
+        internal::StopSimulation(
+            "a body runs the simulation that it is in (Add, RunReady, Advance..., RunUntilIdle, "
+            "Shutdown); it may use handle(), and its context to wait");
       }
     }
     ~Alone() { internal::Waits::Exchange(outer_); }
@@ -160,6 +162,8 @@ void Simulation::AdvanceTo(TimePoint to) {
     executor.MoveTo(std::max(*next, inside_->Now()));
     inside_->RunReady();
   }
+  // The end of time is the deadline of who has none.
+  to = std::min(to, TimePoint::max() - Duration(1));
   executor.MoveTo(std::max(to, inside_->Now()));
 }
 

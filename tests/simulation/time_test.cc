@@ -71,6 +71,14 @@ TEST(Simulation, APointThatIsPastIsNow) {
   EXPECT_EQ(Passed(simulation), 1h);
 }
 
+TEST(Simulation, TasksRunAtTheEndOfTimeToo) {
+  Simulation simulation;
+  simulation.AdvanceTo(TimePoint::max());
+  const TaskWaiter late = simulation.Add(TaskSpec::Once([] {}));
+  simulation.RunUntilIdle(Duration::max());
+  EXPECT_EQ(OutcomeOf(late).kind(), OutcomeKind::kCompleted);
+}
+
 TEST(Simulation, AdvanceToNextStopsWhereSomethingHappens) {
   Simulation simulation;
   simulation.Add(TaskSpec::Periodic("seven", 7min, [] {}));
@@ -269,7 +277,7 @@ TEST(SimulationDeathTest, ABodyCannotRunItsSimulation) {
         simulation.Add(TaskSpec::Once([&] { simulation.RunReady(); }));
         simulation.RunReady();
       },
-      "a body runs the simulation that it is in");
+      "a body runs the simulation that it is in.*handle");
 }
 
 }  // namespace

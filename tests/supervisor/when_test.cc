@@ -120,6 +120,12 @@ TEST(WhenAny, AnswersWhatItCannotDo) {
   EXPECT_EQ(WhenAny(served.handle, std::vector<Waiter<int>>()).status().code(),
             absl::StatusCode::kInvalidArgument);
   const auto resident = served.Watch(TaskSpec::Once(UntilCancelled));
+  const TaskWaiter nothing[] = {resident.waiter, TaskWaiter()};
+  const absl::Status empty = WhenAny(served.handle, std::span(nothing)).status();
+  EXPECT_EQ(ErrorLabel(empty), "when_any_empty");
+  EXPECT_THAT(std::string(empty.message()), ::testing::HasSubstr("waiter 1 waits for nothing"));
+  const TaskWaiter* const null[] = {&resident.waiter, nullptr};
+  EXPECT_EQ(ErrorLabel(WhenAny(served.handle, std::span(null)).status()), "when_any_empty");
   std::atomic<absl::StatusCode> code{absl::StatusCode::kOk};
   const auto asks = served.Watch(TaskSpec::Once([&] {
     const TaskWaiter waiters[] = {resident.waiter};
@@ -127,7 +133,7 @@ TEST(WhenAny, AnswersWhatItCannotDo) {
   }));
   EXPECT_EQ(KindOf(asks.waiter), OutcomeKind::kCompleted);
   EXPECT_EQ(code, absl::StatusCode::kFailedPrecondition);
-  EXPECT_FALSE(resident.waiter.Ready());  // and has cancelled nobody
+  EXPECT_FALSE(resident.waiter.Ready());  // nobody was cancelled
 }
 
 TEST(WhenAny, AStuckLoserIsWaitedForUntilGrace) {

@@ -44,7 +44,13 @@ install(FILES "${PROJECT_BINARY_DIR}/package/taskvisorConfig.cmake"
 # The prefix is written relative to the file, so that an installed tree may be moved.
 file(RELATIVE_PATH TASKVISOR_PC_PREFIX "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig"
      "${CMAKE_INSTALL_PREFIX}")
-configure_file("${CMAKE_CURRENT_LIST_DIR}/taskvisor.pc.in"
-               "${PROJECT_BINARY_DIR}/package/taskvisor.pc" @ONLY)
-install(FILES "${PROJECT_BINARY_DIR}/package/taskvisor.pc"
-        DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+set(_taskvisor_pc taskvisor)
+if(TARGET taskvisor_testing)
+  list(APPEND _taskvisor_pc taskvisor_testing)
+endif()
+foreach(name IN LISTS _taskvisor_pc)
+  configure_file("${CMAKE_CURRENT_LIST_DIR}/${name}.pc.in"
+                 "${PROJECT_BINARY_DIR}/package/${name}.pc" @ONLY)
+  install(FILES "${PROJECT_BINARY_DIR}/package/${name}.pc"
+          DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+endforeach()

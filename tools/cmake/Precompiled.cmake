@@ -26,13 +26,17 @@ function(taskvisor_precompiled)
   target_precompile_headers(${ARG_NAME} PRIVATE ${ARG_HEADERS})
 endfunction()
 
+# Of what came precompiled g++ 12 forgets that it is a system's header, and warns inside
+# std::string of copies that it does not make.
+function(taskvisor_quiet_precompiled target)
+  target_compile_options(
+    ${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds;-Wno-restrict;-Wno-stringop-overflow>)
+endfunction()
+
 # taskvisor_use_precompiled(target NAME): target includes them before anything else.
 function(taskvisor_use_precompiled target name)
   if(TARGET ${name})
     target_precompile_headers(${target} REUSE_FROM ${name})
-    # Of what came precompiled g++ 12 forgets that it is a system's header, and warns inside
-    # std::string of copies that it does not make.
-    target_compile_options(
-      ${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds;-Wno-restrict;-Wno-stringop-overflow>)
+    taskvisor_quiet_precompiled(${target})
   endif()
 endfunction()

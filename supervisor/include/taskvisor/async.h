@@ -30,7 +30,11 @@ namespace taskvisor {
 //
 // What can be awaited: see taskvisor/awaiters.h. Nothing else compiles: a coroutine must be resumed
 // by its supervisor only. A coroutine called in a body is one too if it returns an Async<T>;
-// awaited, it runs as a part of the body, and what it throws comes out of co_await.
+// awaited, it runs as a part of the body, and what it throws comes out of co_await. It is awaited
+// once: an Async that was moved from is empty, and to await it throws std::logic_error.
+//
+// Without a supervisor it cannot wait: under a DetachedContext co_await throws std::logic_error. To
+// test such a body run it in a testing::Simulation (taskvisor/testing.h).
 //
 // The body's own object (its captures) and the TaskContext outlive the frame: both may be used
 // after any co_await. Other arguments of a coroutine are copied into its frame as everywhere in
@@ -48,6 +52,10 @@ namespace internal {
 // The worker goes on with this coroutine when the one that runs has suspended. (Not by symmetric
 // transfer: without optimization each one leaves something on the stack.)
 void GoOnWith(AsyncAttempt& attempt, std::coroutine_handle<> point) noexcept;
+
+// std::logic_error, out of co_await.
+[[noreturn]] void ThrowNoSupervisor();
+[[noreturn]] void ThrowEmptyAsync();
 
 class AsyncPromiseBase {
  public:
@@ -67,6 +75,8 @@ class AsyncPromiseBase {
 
   template <Awaitable A>
   auto await_transform(A&& awaitable) {
+    if (attempt_ == nullptr) [[unlikely]]
+      ThrowNoSupervisor();
     return MakeAwaiter(*attempt_, std::forward<A>(awaitable));
   }
 
@@ -166,7 +176,9 @@ template <class T>
 class AsyncAwaiter {
  public:
   AsyncAwaiter(AsyncAttempt& attempt, Async<T> child)
-      : attempt_(attempt), child_(std::move(child)) {}
+      : attempt_(attempt), child_(std::move(child)) {
+    if (!child_.handle()) ThrowEmptyAsync();
+  }
 
   bool await_ready() { return false; }
   void await_suspend(std::coroutine_handle<> parent) {
@@ -247,6 +259,7 @@ TaskResult StartAsync(F& body, TaskContext& context, void* place) {
   AsyncAttempt* const attempt = AttemptOf(context);
   if (attempt == nullptr) return Fatal("a coroutine body needs a supervisor");
   auto async = CallWith(body, context);
+  if (!async.handle()) return Fatal("the body has returned an empty Async");
   using T = typename AsyncIn<decltype(async)>::type;
   async.handle().promise().Start(*attempt, nullptr);
   Adopt(*attempt, async.Release(), &HarvestAs<T>, place);

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "taskvisor/cancel_cause.h"
 #include "taskvisor/clock.h"
@@ -22,6 +23,8 @@
 //   co_await Yield()                  lets others have the worker first
 //   co_await waiter                   of a TaskWaiter: StatusOr<TaskOutcome>
 //                                     of a Waiter<T>: StatusOr<T>
+//   co_await FirstOf(waiters)         of several: StatusOr<size_t>, the first that is there
+//                                     (taskvisor/first_of.h)
 //   co_await completion               of a Completion<T>: T
 //   co_await Child(context)           of an Async<T>: T
 //   co_await RunUntilCancelled(...)   an optional of any of these; nothing once cancelled
@@ -30,6 +33,14 @@
 // cancelled or times out: its frame is destroyed, on a worker. So what must be done then belongs
 // into destructors, or behind RunUntilCancelled. A body that has been told of its cancellation may
 // go on, but what it waits for after that must be there already.
+//
+// If both have come while it waited, what it waits for and the cancellation: an outcome can be
+// asked for again, and a child's may be there because of the cancellation, so the cancellation
+// counts. A completion's value is handed over once, so the value counts.
+//
+// Awaiting the outcome of the body's own task, or of one whose child it is, answers
+// kFailedPrecondition ("runtime_would_deadlock"). (Two tasks that await each other are not found
+// out: give one of them a timeout.)
 //
 // Only a coroutine body's own worker touches an awaiter, but for its WakeNode.
 namespace taskvisor {
@@ -65,6 +76,9 @@ void SuspendAt(AsyncAttempt& attempt, Leaf& leaf, std::coroutine_handle<> point)
 // Looks at its leaf again. Any thread, while a frame of the attempt exists.
 void WakeUp(AsyncAttempt& attempt);
 [[nodiscard]] CancelCause CauseAt(const AsyncAttempt& attempt);
+// It is the waiter of the attempt's own task, or of one that does not end before it.
+[[nodiscard]] bool WaitsForItself(const AsyncAttempt& attempt, const TaskWaiter& waiter);
+[[nodiscard]] absl::Status NeverComes();  // what it is told
 // Whether a yield is none, because of a cancellation. Others go first in a simulation all the same.
 bool PassesYield(const AsyncAttempt& attempt);
 
@@ -134,14 +148,21 @@ class OutcomeAwaiter : public ListedLeaf {
   OutcomeAwaiter(AsyncAttempt& the_attempt, TaskWaiter waiter);
   ~OutcomeAwaiter();
 
-  bool Ready() final { return waiter_.Ready(); }
-  bool await_ready() { return Ready(); }
+  // The outcome first: if the cancellation has brought it, that is seen too.
+  bool Ready() final {
+    return (itself_ || waiter_.Ready()) && CauseAt(attempt) == CancelCause::kNone;
+  }
+  bool await_ready();
   void await_suspend(std::coroutine_handle<> point);
-  absl::StatusOr<TaskOutcome> await_resume() { return waiter_.Wait(); }
+  absl::StatusOr<TaskOutcome> await_resume();
+
+ protected:
+  [[nodiscard]] bool itself() const { return itself_; }
 
  private:
   const TaskWaiter waiter_;
   bool watching_ = false;
+  bool itself_ = false;  // it would never come
 };
 
 template <class T>
@@ -150,7 +171,10 @@ class ValueAwaiter final : public OutcomeAwaiter {
   ValueAwaiter(AsyncAttempt& the_attempt, Waiter<T> waiter)
       : OutcomeAwaiter(the_attempt, waiter), waiter_(std::move(waiter)) {}
 
-  absl::StatusOr<T> await_resume() { return waiter_.Get(); }
+  absl::StatusOr<T> await_resume() {
+    if (itself()) return NeverComes();
+    return waiter_.Get();
+  }
 
  private:
   const Waiter<T> waiter_;
@@ -179,7 +203,7 @@ concept Awaitable = requires(AsyncAttempt& attempt, A&& awaitable) {
 
 // What RunUntilCancelled makes: awaited, it gives what `awaitable` gives, as an optional (or
 // true, if that is nothing), and nothing (false) once the attempt is cancelled or times out. If
-// both have happened the value wins.
+// both have happened the value of a completion wins, and the cancellation over an outcome.
 template <class A>
 struct UnlessCancelled {
   A awaitable;

@@ -44,7 +44,8 @@ struct CompletionState : CompletionCore {
 // Completion<T>
 //
 // Something that happens once, with a value, and that coroutine bodies wait for: how a body
-// hears of what other threads do. A copy is the same completion; the last one frees it.
+// hears of what other threads do. A copy is the same completion; the last one frees it. It has no
+// other move than that copy, so none is ever empty.
 //
 //   Completion<Reply> reply;                 Set once, from any thread
 //   Send(request, [reply](Reply r) { reply.Set(std::move(r)); });
@@ -63,6 +64,8 @@ class Completion {
   using Value = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
   Completion() : state_(std::make_shared<internal::CompletionState<Value>>()) {}
+  Completion(const Completion&) = default;
+  Completion& operator=(const Completion&) = default;
 
   // False: it was set before, and nothing has changed. If building the value throws it is as if
   // it had not been called.

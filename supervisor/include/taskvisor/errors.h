@@ -20,6 +20,7 @@ namespace taskvisor {
 //   kInvalidArgument      config_invalid                     a field of SupervisorConfig
 //                         spec_invalid, batch_empty          a spec or batch
 //                         backoff_*                          see BackoffPolicy::Make
+//                         when_any_empty                     WhenAny or FirstOf of no task
 //   kAlreadyExists        runtime_task_already_exists        the name is taken
 //   kResourceExhausted    runtime_command_queue_full         max_tasks registered
 //                         runtime_out_of_memory              no memory; nothing has changed.
@@ -35,6 +36,7 @@ namespace taskvisor {
 //                         crash_dump_setup_failed            see InstallCrashDump
 //                         runtime_no_attempt                 Spawn without a body that runs
 //                         runtime_too_deep                   Spawn in the last generation
+//                         value_taken                        see Waiter
 //   kCancelled            runtime_attempt_cancelled          Spawn in a cancelled attempt
 //   kDeadlineExceeded     runtime_task_termination_timeout   the task did not stop in time
 //                         runtime_grace_exceeded             see GraceExceeded

@@ -195,8 +195,9 @@ class TaskContext {
   //   - Its events carry this task's id as parent_id(), and List shows it.
   //
   // A coroutine body may co_await the child's waiter. A plain one just returns: waiting for a child
-  // on a worker answers kFailedPrecondition, as for any task. A body that is over has no locals any
-  // more: what its children refer to must be elsewhere.
+  // on a worker answers kFailedPrecondition, as for any task; and while it waits for anything else
+  // (SleepFor, WaitFor, WaitCancelled) it keeps a worker that its children may need. A body that is
+  // over has no locals any more: what its children refer to must be elsewhere.
   //
   // From the body, all threads of its parallel loops included; never waits. Errors, beside those of
   // TryAdd (kResourceExhausted where max_tasks are registered; kUnavailable in a shutdown):
@@ -271,7 +272,8 @@ class [[nodiscard]] CancelCallback {
 
 // DetachedContext
 //
-// A TaskContext without a supervisor, to call a body from a unit test.
+// A TaskContext without a supervisor, to call a plain body from a unit test. (A coroutine needs
+// one: see testing::Simulation.)
 //
 // Example:
 //   taskvisor::DetachedContext detached;             // live; attempt 1 of "detached"

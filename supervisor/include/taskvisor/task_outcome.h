@@ -81,7 +81,8 @@ enum class RejectionKind : uint8_t {
 // TaskOutcome
 //
 // The one final result of a task. `reason` is diagnostic text, byte-identical to that
-// of the end event; branch on kind().
+// of the end event; branch on kind(). Before the body's own words it says what ended the task, if
+// something else did: "max_retries_exceeded(3/3): ", "deadline exceeded after 5s; last: ".
 class TaskOutcome {
  public:
   // Where a stuck body was when it was given up.

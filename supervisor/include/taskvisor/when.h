@@ -16,8 +16,9 @@ namespace taskvisor {
 // WhenAll, WhenAny
 //
 // Waits for several tasks at once. They block as TaskWaiter::Wait does, and answer as it does
-// on a worker of the tasks' supervisor: kFailedPrecondition ("runtime_would_deadlock"). No
-// thread is made and nothing is polled.
+// on a worker of the tasks' supervisor: kFailedPrecondition ("runtime_would_deadlock"). A coroutine
+// body awaits one waiter after the other, or FirstOf them (taskvisor/first_of.h). No thread is made
+// and nothing is polled.
 
 // The outcomes, or values, of all, in their order.
 [[nodiscard]] std::vector<absl::StatusOr<TaskOutcome>> WhenAll(std::span<const TaskWaiter> waiters);
@@ -41,11 +42,13 @@ requires(sizeof...(Ts) > 0)
   return {waiters.Get()...};
 }
 
-// The first whose outcome is there (any outcome; of several, the first in order). The others
-// are cancelled, and waited for: when WhenAny returns all have ended, or are Stuck after
-// grace. Tasks that are not of `handle`'s supervisor are waited for only.
-// Errors: kInvalidArgument  none to wait for
-//         kFailedPrecondition
+// The first whose outcome is there (any outcome; of several, the first in order; a spec that was
+// dropped counts as ended). The others are cancelled (CancelCause::kRemoved), and waited for: when
+// WhenAny returns all have ended, or are Stuck after grace. Tasks that are not of `handle`'s
+// supervisor are waited for only.
+// Errors: kInvalidArgument     "when_any_empty": no waiter, or one that waits for nothing (null,
+//                              default-constructed, moved from); nothing was cancelled
+//         kFailedPrecondition  on a worker; in a coroutine, co_await FirstOf (taskvisor/first_of.h)
 // Example:
 //   const absl::StatusOr<size_t> first = WhenAny(handle, replicas);
 //   if (first.ok()) Use(replicas[*first].Get());
