@@ -187,7 +187,10 @@ Runnable* Pool::Again(TbbSeat& seat, bool anywhere) {
   anywhere = anywhere || ready_.mixed();
   Runnable* const again = std::exchange(seat.again_, nullptr);
   const bool shelved = anywhere ? AnyShelved() : !shelves_[number].empty();
-  if (!shelved && !(anywhere ? count_.MayClaim() : count_.Waiting(number))) return again;
+  if (!shelved && !(anywhere ? count_.MayClaim() : count_.Waiting(number))) {
+    seat.still_now_ = seat.just_now_;
+    return again;
+  }
   if (!ready_.Push(again, seat.again_priority_)) {
     keeper_->OnRefused(*again);  // not pushed, so the others are for who claims them
     return Next(seat);
@@ -200,6 +203,7 @@ Runnable* Pool::Again(TbbSeat& seat, bool anywhere) {
 
 // What runs next on the seat; null: nothing, and the item counts as out.
 Runnable* Pool::Next(TbbSeat& seat) {
+  seat.still_now_ = false;
   if (seat.again_ != nullptr) return Again(seat, /*anywhere=*/false);
   const uint32_t number = seat.number();
   Runnable* next = nullptr;
@@ -281,6 +285,7 @@ void Pool::Drain(uint32_t index) {
   const int64_t start = CoarseNow();
   const int64_t until = start + kDrainBudget;
   seat.since_.store(start, std::memory_order_relaxed);
+  seat.just_now_ = seat.still_now_ = false;
   // Whoever finds more and more pending never comes to what lies behind a long body of another
   // seat: so each item begins with that. Nor does what ran again when the time was up, and has
   // stayed on the seat: it gives way to all that waits.

@@ -32,17 +32,23 @@ class Seat {
   [[nodiscard]] uint32_t number() const { return number_; }
 
   // As Pool::Submit, for the one that runs here now, as the last thing it does: if nothing
-  // waits it runs again at once, else behind what waits of its class.
-  void RunAgain(Runnable& runnable, Priority priority = Priority::kNormal) {
+  // waits it runs again at once, else behind what waits of its class. `just_now`: it has read the
+  // clock for that, and none but lines of ours has run since.
+  void RunAgain(Runnable& runnable, Priority priority = Priority::kNormal, bool just_now = false) {
     again_ = &runnable;
     again_priority_ = priority;
+    just_now_ = just_now;
   }
+  // To who runs: it is here again at once, and said just_now. So that reading is still good.
+  [[nodiscard]] bool StillNow() const { return still_now_; }
 
  protected:
   explicit Seat(uint32_t number) : number_(number) {}
   ~Seat() = default;
   Runnable* again_ = nullptr;
   Priority again_priority_ = Priority::kNormal;
+  bool just_now_ = false;
+  bool still_now_ = false;
 
  private:
   const uint32_t number_;

@@ -163,7 +163,7 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   if (seen.stopped()) return FinishUnstarted(entry, seat, /*permit=*/true);
   if (entry.rules->async) return BeginAsync(entry, seat, seen);
 
-  Attempt attempt = NextAttempt(entry, clock_.Now());
+  Attempt attempt = NextAttempt(entry, StartOf(entry, seat, clock_));
   if (attempt.start >= attempt.task_deadline) [[unlikely]]
     return FinishLate(entry, seat, seen);
   const TaskError* const last_error = entry.attempt.error();  // ours, with the next Begin

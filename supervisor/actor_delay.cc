@@ -15,8 +15,9 @@ bool Actor::TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay) {
   const TimePoint ready = SaturatingAdd(from, delay);
   entry.SetReadyAt(ready);
   if (delay <= Duration::zero()) {
+    const bool just_now = entry.failures == 0;  // nobody was asked about a retry
     if (!entry.state.TryRequeue()) return false;
-    seat.RunAgain(entry, priority);
+    seat.RunAgain(entry, priority, just_now);
     return true;
   }
   timers_.Arm(entry, ready, Entry::Tag(Entry::TimerUse::kDelay, entry.state.Load().epoch()));

@@ -64,14 +64,19 @@ struct Attempt {
   }
 };
 
+// When an attempt starts that is about to. One that follows the last at once, which has succeeded,
+// starts when that one ended: the clock was read then, and only lines of ours have run since.
+[[nodiscard]] inline TimePoint StartOf(const Entry& entry, const Seat& seat, const Clock& clock) {
+  return seat.StillNow() ? entry.ReadyAt() : clock.Now();
+}
+
 // The next attempt of a task whose turn it is `now`. If its start is not before task_deadline,
 // there is none: that deadline's timer is about to come.
 [[nodiscard]] inline Attempt NextAttempt(const Entry& entry, TimePoint now) {
   Attempt attempt;
   attempt.number = entry.attempts.load(std::memory_order_relaxed) + 1;
   attempt.start = now;
-  const TimePoint ready(Duration(entry.started_at.load(std::memory_order_relaxed)));
-  attempt.queue_wait = std::max(now - ready, Duration::zero());
+  attempt.queue_wait = std::max(now - entry.ReadyAt(), Duration::zero());
   attempt.task_deadline = OwnRules::DeadlineOf(entry.rules);
   const Duration timeout = entry.rules->timeout.value_or(Duration::zero());
   attempt.deadline = timeout == Duration::zero()

@@ -76,6 +76,10 @@ class Entry final : public EntryFields, public Timer {
     started_at.store(at.time_since_epoch().count(), std::memory_order_relaxed);
   }
 
+  [[nodiscard]] TimePoint ReadyAt() const {
+    return TimePoint(Duration(started_at.load(std::memory_order_relaxed)));
+  }
+
   [[nodiscard]] TaskId Id() const { return {id.load(std::memory_order_acquire), slot}; }
 
   // Null: anonymous. Any thread; judged by `state` afterwards, as all that is atomic.

@@ -84,6 +84,28 @@ TEST(Pool, ARunnableThatRunsAgainStrandsNothingBehindALongBody) {
   EXPECT_EQ(others, kOthers);
 }
 
+TEST(Pool, WhoRunsAgainAtOnceIsToldThatItsReadingOfTheClockIsStillGood) {
+  bool told = false;
+  for (int round = 0; round < 100 && !told; ++round) {  // its item's time may be up just then
+    Pool pool(1);
+    std::vector<bool> still_now;
+    Job other([&](Seat& seat) { EXPECT_FALSE(seat.StillNow()); });
+    Job repeater({});
+    repeater.body = [&](Seat& seat) {
+      still_now.push_back(seat.StillNow());
+      const size_t run = still_now.size();
+      if (run == 4) return;
+      if (run == 3) pool.Submit(other);  // which comes between
+      seat.RunAgain(repeater, Priority::kNormal, /*just_now=*/run != 2);
+    };
+    pool.Submit(repeater);
+    pool.Join();
+    EXPECT_FALSE(still_now[0] || still_now[2] || still_now[3]);
+    told = still_now[1];
+  }
+  EXPECT_TRUE(told);
+}
+
 TEST(Pool, ASubmitAfterJoinIsHarmlessAndRunsNothing) {
   std::atomic<int> runs{0};
   Job job([&](Seat&) { runs.fetch_add(1); });
