@@ -81,11 +81,28 @@ class Baton {
   // Holder, before it puts the ring to sleep.
   void Appoint(EventCount& waiter) { waiter_.store(&waiter, std::memory_order_release); }
 
-  // The publisher that ended the sleep of the ring.
+  // The publisher that ended the sleep of the ring, unless it may leave that to the next one.
+  void Wake() {
+    if (pass_on_ == nullptr || !pass_on_(ring_)) NotifyWaiter();
+  }
   void NotifyWaiter() { waiter_.load(std::memory_order_acquire)->Notify(); }
 
   // Where the other one waits. Before there are threads.
   void SetStandIn(EventCount& events) { stand_in_events_ = &events; }
+
+  // pass_on(ring): the next publisher owes the wake-up; false: it cannot be left to that one.
+  // Before there are threads.
+  using PassOn = bool (*)(void* ring);
+  void SetPassOn(PassOn pass_on, void* ring) {
+    pass_on_ = pass_on;
+    ring_ = ring;
+  }
+
+  // The bus's thread looks again, where it is the only one that ever reads. Async-signal-safe; also
+  // when the bus is gone.
+  void RouseUnattended() {
+    if (pass_on_ != nullptr) bus_events_.Notify();
+  }
 
   // Where the bus's thread waits.
   [[nodiscard]] EventCount& bus_events() { return bus_events_; }
@@ -95,6 +112,8 @@ class Baton {
 
   EventCount bus_events_;
   EventCount* stand_in_events_ = nullptr;
+  PassOn pass_on_ = nullptr;  // null: each wake-up is paid at once
+  void* ring_ = nullptr;
   alignas(kCacheLine) Atomic<uint8_t> word_{kFree};
   alignas(kCacheLine) Atomic<EventCount*> waiter_{&bus_events_};
 };

@@ -1,6 +1,8 @@
 #ifndef TASKVISOR_BUS_BUS_H_
 #define TASKVISOR_BUS_BUS_H_
 
+#include <time.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -41,6 +43,11 @@ namespace taskvisor::internal {
 //   life:  built ── Start ──▶ running ── Close ──▶ draining ──▶ done
 //          Close before Start: done at once, and Start does nothing.
 //
+// Unattended, with no subscription and hooks that only keep what they see, nobody is in a hurry:
+// then a publisher leaves the wake-up of a sleeping reader to the next one, and that one too,
+// until some sixteenth of the capacity waits. Who has nothing else to do pays it (Rouse), and
+// who wants to see what was kept (Rouse, CatchUp).
+//
 // Progress: Publish as Ring::Publish, plus a futex wake if the reader sleeps.
 template <class T>
 class Bus {
@@ -49,11 +56,13 @@ class Bus {
 
   // `executor`: of its threads; null: the system's.
   Bus(size_t capacity, Subscriptions subscriptions, FanOutHooks<T>& hooks,
-      typename Ring<T>::Options options = {}, Executor* executor = nullptr)
+      typename Ring<T>::Options options = {}, Executor* executor = nullptr, bool attended = true)
       : ring_(capacity, options),
         fan_out_(ring_, std::move(subscriptions), hooks),
-        executor_(executor) {
+        executor_(executor),
+        attended_(attended || !this->subscriptions().empty()) {
     AddStandIn();
+    if (!attended_) baton_->SetPassOn(&PassOn, this);
   }
 
   ~Bus() { Join(); }
@@ -83,6 +92,25 @@ class Bus {
 
   // For a LateWake. REQUIRES: it ends before the bus does.
   [[nodiscard]] Baton& baton() { return *baton_; }
+  // For who may want to notify the waiter when the bus is gone.
+  [[nodiscard]] const std::shared_ptr<Baton>& shared_baton() const { return baton_; }
+
+  // Unattended: a reader that sleeps over records is woken. Lock-free, async-signal-safe.
+  void Rouse() {
+    if (!attended_ && ring_.TakeWakeUp()) baton_->NotifyWaiter();
+  }
+  // The same, and waits until what was published before has gone through, or kCatchUp has passed:
+  // the reader may be the caller, or be kept busy. Async-signal-safe.
+  void CatchUp() {
+    if (attended_) return;
+    const uint64_t claimed = ring_.claimed();
+    Rouse();
+    constexpr timespec kNap{0, 50'000};
+    for (auto left = kCatchUp; left.count() > 0; left -= std::chrono::nanoseconds(kNap.tv_nsec)) {
+      if (ring_.slept_at() >= claimed || ring_.closed()) return;
+      nanosleep(&kNap, nullptr);
+    }
+  }
 
   // From the hooks; false after the close.
   bool PublishReport(const Report<T>& report) { return fan_out_.PublishReport(report); }
@@ -117,6 +145,13 @@ class Bus {
   static constexpr std::chrono::nanoseconds kRestPerSlot{6};
   static constexpr std::chrono::nanoseconds kLongestRest = std::chrono::microseconds(15);
   static constexpr std::chrono::milliseconds kHoleLimit{100};
+  static constexpr std::chrono::nanoseconds kCatchUp = std::chrono::milliseconds(20);
+  static constexpr size_t kLongest = 16;  // slots of a record: with that many the lane has room
+
+  static bool PassOn(void* bus) {
+    Ring<T>& ring = static_cast<Bus*>(bus)->ring_;
+    return ring.TryPassOn(ring.capacity() / kLongest);
+  }
 
   // A sole subscription reads the ring itself while it has nothing else to do.
   void AddStandIn() {
@@ -214,6 +249,7 @@ class Bus {
       std::min(kLongestRest, static_cast<int64_t>(ring_.capacity()) * kRestPerSlot);
   const std::shared_ptr<Baton> baton_ = std::make_shared<Baton>();
   Executor* const executor_;
+  const bool attended_;
   Thread thread_;
 };
 

@@ -42,7 +42,7 @@ class LateWake {
       late->owes_ = true;
       return;
     }
-    baton.NotifyWaiter();
+    baton.Wake();
   }
 
   // For an executor: the innermost one of the thread that goes on now on this one. That of who
@@ -55,7 +55,7 @@ class LateWake {
    public:
     Aside() : outer_(t_innermost) {
       for (LateWake* late = outer_; late != nullptr; late = late->outer_) {
-        if (late->owes_) late->baton_.NotifyWaiter();
+        if (late->owes_) late->baton_.Wake();
         late->owes_ = false;
       }
       t_innermost = nullptr;

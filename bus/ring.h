@@ -33,7 +33,8 @@ namespace taskvisor::internal {
 //     closed    nothing more is admitted; a ticket drawn now is void
 //     asleep    the reader parks. It sets the bit only while every ticket is accounted for;
 //               a publisher whose drawing finds it set clears it when its record is there,
-//               and the one whose clearing finds it set owes the wake-up
+//               and the one whose clearing finds it set owes the wake-up. It may set the bit
+//               again instead (TryPassOn), where nobody is in a hurry: then the next one owes it
 //
 // A publisher looks for room in its lane, draws its tickets, and writes; without room it
 // draws them all the same and counts them as lost in its lane. So a ticket is a record or a
@@ -125,11 +126,36 @@ class Ring {
     return PublishOn(LaneOf(thread), text_sizes, fill);
   }
 
+  // For who owes a wake-up: the next publisher owes it, or who calls TakeWakeUp. False: it is to be
+  // paid, because more than `most` records wait already, or the ring is closed.
+  [[nodiscard]] bool TryPassOn(uint64_t most) {
+    // relaxed: stored before the bit was set that our clearing, or somebody's before, has found.
+    const uint64_t from = slept_at_.load(std::memory_order_relaxed);
+    return UpdateIf(
+               word_, [=](uint64_t w) { return (w & kClosed) == 0 && ClaimedOf(w) - from <= most; },
+               [](uint64_t w) { return w | kAsleep; })
+        .done;
+  }
+  // True: the reader sleeps, though there are records, and the caller owes the wake-up now.
+  [[nodiscard]] bool TakeWakeUp() {
+    return UpdateIf(
+               word_,
+               [this](uint64_t w) { return (w & kAsleep) != 0 && ClaimedOf(w) != slept_at(); },
+               [](uint64_t w) { return w & ~kAsleep; })
+        .done;
+  }
+  // Tickets drawn so far, and how many of them were accounted for when the reader went to sleep
+  // last, or wanted to. Equal: there was nothing more to read.
+  [[nodiscard]] uint64_t claimed() const {
+    return ClaimedOf(word_.load(std::memory_order_acquire));
+  }
+  [[nodiscard]] uint64_t slept_at() const { return slept_at_.load(std::memory_order_acquire); }
+
   // No more records; the reader may still take what was claimed. Idempotent.
   void Close() {
     const uint64_t before = word_.fetch_or(kClosed, std::memory_order_acq_rel);
     // release: who sees where the end is, sees the bit too.
-    if ((before & kClosed) == 0) end_.store(kHasEnd | Claimed(before), std::memory_order_release);
+    if ((before & kClosed) == 0) end_.store(kHasEnd | ClaimedOf(before), std::memory_order_release);
   }
   [[nodiscard]] bool closed() const { return end_.load(std::memory_order_acquire) != 0; }
 
@@ -180,8 +206,10 @@ class Ring {
   // True: the reader may park, the next publisher wakes it. False: there is something
   // to do (a record, a loss, a publisher to wait for, or the end).
   [[nodiscard]] bool TrySleep() {
+    slept_at_.store(accounted_, std::memory_order_release);  // for who sees the bit: with that
     return UpdateIf(
-               word_, [this](uint64_t w) { return Claimed(w) == accounted_ && (w & kClosed) == 0; },
+               word_,
+               [this](uint64_t w) { return ClaimedOf(w) == accounted_ && (w & kClosed) == 0; },
                [](uint64_t w) { return w | kAsleep; })
         .done;
   }
@@ -224,7 +252,7 @@ class Ring {
     options.max_threads = std::min(options.max_threads, kMaxThreads);
     return options;
   }
-  static uint64_t Claimed(uint64_t word) { return word >> kClaimedShift; }
+  static uint64_t ClaimedOf(uint64_t word) { return word >> kClaimedShift; }
 
   template <size_t kRun, class Fill>
   [[gnu::always_inline]] Published PublishOn(Lane<T>* lane,
@@ -305,7 +333,7 @@ class Ring {
     // acquire: see R3.
     const uint64_t word = word_.load(std::memory_order_acquire);
     const uint64_t end = end_.load(std::memory_order_acquire);
-    return end != 0 ? end & ~kHasEnd : Claimed(word);
+    return end != 0 ? end & ~kHasEnd : ClaimedOf(word);
   }
 
   uint64_t Account(uint64_t tickets) {
@@ -321,6 +349,7 @@ class Ring {
   Atomic<uint32_t> lane_count_{0};                   // no lane has a higher number
   Atomic<uint64_t> orphans_{0};                      // lost, of threads without a lane
   Atomic<uint64_t> end_{0};                          // set once, when the ring is closed
+  Atomic<uint64_t> slept_at_{0};                     // accounted_, at the last TrySleep
   alignas(2 * kCacheLine) Atomic<uint64_t> word_{0};
   // The reader's.
   alignas(2 * kCacheLine) Merge<T> merge_;

@@ -73,19 +73,36 @@ class Pool::TbbSeat final : public Seat {
 
 struct Pool::Tbb {
   Tbb(Pool& pool, const Placement& placement)
-      : workers(pool.workers_), arena(pool.workers_, placement), seats{} {
+      : workers(pool.workers_), arena(pool.workers_, placement), door(1, placement), seats{} {
     for (uint32_t i = 0; i < SeatsFor(workers); ++i) seats.emplace_back(pool.ready_, i);
-    WorkerBudget::Add(workers);
+    WorkerBudget::Add(threads());
     arena.initialize();
+    door.initialize();
     observer = std::make_unique<ArenaObserver>(arena, pool.id());
   }
 
-  ~Tbb() { WorkerBudget::Remove(workers); }
+  ~Tbb() { WorkerBudget::Remove(threads()); }
+
+  // One more for the door, so that it never waits for a thread of the arena's.
+  [[nodiscard]] size_t threads() const { return workers + 1; }
 
   // An item that TBB loses half-way takes its group with it, which nobody can wait for any
   // more: the process ends. (That is when there is no memory for the list of what is
   // enqueued, or no thread for a worker: TBB itself knows no way on.)
-  void Enqueue(oneapi::tbb::task_handle item) noexcept { arena.enqueue(std::move(item)); }
+  void Enqueue(oneapi::tbb::task_handle item, bool by_door) noexcept {
+    (by_door ? door : arena).enqueue(std::move(item));
+  }
+  // For one item, until LeaveDoor. Not where the arena wakes no more than one thread either.
+  [[nodiscard]] bool TryTakeDoor() {
+    return workers > 1 && !door_taken.exchange(true, std::memory_order_acquire);
+  }
+  // release: pairs with the acquire of who takes it next.
+  void LeaveDoor() { door_taken.store(false, std::memory_order_release); }
+  // drain() on the door's thread in the arena, as an item there: in the seat's context.
+  template <class F>
+  void Inside(TbbSeat& seat, F drain) {
+    arena.execute([&] { oneapi::tbb::task_group(seat.context_).run_and_wait(drain); });
+  }
 
   // Of free_seats_.
   [[nodiscard]] auto Link() {
@@ -94,6 +111,8 @@ struct Pool::Tbb {
 
   const size_t workers;
   Arena arena;
+  Arena door;
+  Atomic<bool> door_taken{false};
   std::deque<TbbSeat> seats;
   std::unique_ptr<ArenaObserver> observer;
 };
@@ -103,12 +122,13 @@ struct Pool::Tbb {
 struct Pool::WorkItem {
   void operator()() const {
     static_cast<void>(seat->handed_.load(std::memory_order_acquire));  // before all else
-    target->Drain(index);
+    target->RunItem(index, by_door);
   }
 
   Pool* target;
   TbbSeat* seat;
   uint32_t index;
+  bool by_door;
 };
 
 Pool::Pool(size_t workers, const Placement& placement, Executor* executor)
@@ -155,7 +175,9 @@ bool Pool::StartItem() {
       std::this_thread::yield();
       continue;
     }
-    const bool started = TryStart(*seat);
+    const bool by_door = count_.NoneDrains() && tbb_->TryTakeDoor();
+    const bool started = TryStart(*seat, by_door);
+    if (!started && by_door) tbb_->LeaveDoor();
     if (!started) free_seats_.Push(*seat, tbb_->Link());
     if (started ? count_.Started() : count_.Break()) idle_.Notify();
     if (!started) keeper_->OnShort();
@@ -165,17 +187,17 @@ bool Pool::StartItem() {
 }
 
 // False: TBB has no memory for the item.
-bool Pool::TryStart(uint32_t index) {
+bool Pool::TryStart(uint32_t index, bool by_door) {
   TbbSeat& seat = tbb_->seats[index];
   oneapi::tbb::task_handle item;
   try {
-    item = seat.group_.defer(WorkItem{this, &seat, index});
+    item = seat.group_.defer(WorkItem{this, &seat, index, by_door});
   } catch (const std::exception&) {
     seat.group_.Uncount();
     return false;
   }
   seat.handed_.fetch_add(1, std::memory_order_release);
-  tbb_->Enqueue(std::move(item));
+  tbb_->Enqueue(std::move(item), by_door);
   return true;
 }
 
@@ -221,7 +243,9 @@ Runnable* Pool::Next(TbbSeat& seat) {
     }
     if (TakeShelved(seat, /*anywhere=*/true, next)) return next;
     if (idler_ != nullptr) idler_->OnIdle(seat);
-    if (!StayAwake() && count_.TryLeave([this] { return AnyShelved(); })) return nullptr;
+    if (StayAwake()) continue;
+    if (idler_ != nullptr) idler_->OnLeave();
+    if (count_.TryLeave([this] { return AnyShelved(); })) return nullptr;
   }
 }
 
@@ -280,8 +304,19 @@ bool Pool::StayAwake() const {
   return false;
 }
 
-void Pool::Drain(uint32_t index) {
+void Pool::RunItem(uint32_t index, bool by_door) {
   TbbSeat& seat = tbb_->seats[index];
+  bool over = false;
+  const auto drain = [&] { over = Drain(seat); };
+  do {
+    // The seat's context is free again when this returns, so that it can be passed on.
+    by_door ? tbb_->Inside(seat, drain) : drain();
+  } while (!PassOn(index, over));
+  if (by_door) tbb_->LeaveDoor();
+}
+
+// True: nothing is left to do; false: the item's time is up.
+bool Pool::Drain(TbbSeat& seat) {
   const int64_t start = CoarseNow();
   const int64_t until = start + kDrainBudget;
   seat.since_.store(start, std::memory_order_relaxed);
@@ -302,19 +337,26 @@ void Pool::Drain(uint32_t index) {
     seat.since_.store(now, std::memory_order_relaxed);
     if (now < until) continue;
     if (idler_ != nullptr) idler_->OnIdle(seat);
-    seat.since_.store(0, std::memory_order_relaxed);
-    if (StepAside(index, now) || TryStart(index)) return;
-    seat.since_.store(now, std::memory_order_relaxed);
+    break;
   }
   seat.since_.store(0, std::memory_order_relaxed);
+  return runnable == nullptr;
+}
+
+// To whoever has the seat next. False: there is no memory for an item, so this one goes on.
+bool Pool::PassOn(uint32_t index, bool over) {
+  if (!over) return StepAside(index) || TryStart(index);
+  TbbSeat& seat = tbb_->seats[index];
   free_seats_.Push(index, tbb_->Link());
   idle_.Notify();
   seat.handed_.fetch_add(1, std::memory_order_release);
+  return true;
 }
 
 // True: the seat is Resume's.
-bool Pool::StepAside(uint32_t index, int64_t now) {
+bool Pool::StepAside(uint32_t index) {
   if (!keeper_->Resumes()) return false;
+  const int64_t now = CoarseNow();
   const auto wants_help = [&](const TbbSeat& seat) {
     const int64_t since = seat.since_.load(std::memory_order_relaxed);
     return since != 0 && now - since > kDrainBudget;

@@ -70,6 +70,9 @@ class Idler {
   // After the last Runnable on the seat, before its item looks on or leaves; more often
   // than that too. What was put off until then is done now.
   virtual void OnIdle(Seat& seat) noexcept = 0;
+  // It has looked on for a while, in vain: its item leaves, unless something comes just now. What
+  // is nobody's hurry.
+  virtual void OnLeave() noexcept = 0;
 
  protected:
   ~Idler() = default;
@@ -103,6 +106,11 @@ class Keeper {
 // once for all of them. An item that finds nothing looks on for some 30 us before it leaves,
 // yielding its core: to start it again costs the submitter more than that.
 //
+// A pool that sleeps is woken through its door: an arena of one thread, which enters the pool's
+// arena with the item. To enqueue in that itself wakes as many threads as it has slots, and a core
+// that sleeps takes its time to come back: 25 us for 7, where there are two. The door is for one
+// item at a time, and for the first only; all others are enqueued.
+//
 // Three classes of priority, by ReadyLanes' rule; nothing that runs is interrupted. So a high one
 // begins when the first body on any seat ends, or the one after it, if that seat's turn is a
 // lower class's. What lies on a shelf is of the normal class: nothing else is put there, and
@@ -122,6 +130,8 @@ class Keeper {
 //     nobody waiting; items go in through enqueue, which also works on one CPU;
 //   - global_control(max_allowed_parallelism) above the sum of all pools' workers, or
 //     n - 1 threads come for n workers, and none on one core;
+//   - execute() takes any free slot, runs its function on the calling thread there, and asks for
+//     one worker less meanwhile (2021.8: nested_arena_context), so no thread comes in vain;
 //   - no exception leaves an item;
 //   - the library is not instrumented for TSan, so the hand-off of an item goes
 //     through an atomic of ours (WorkItem in pool.cc).
@@ -209,9 +219,11 @@ class Pool {
 
   void Announce(uint64_t count);
   bool StartItem();
-  [[nodiscard]] bool TryStart(uint32_t seat);
-  void Drain(uint32_t seat);
-  [[nodiscard]] bool StepAside(uint32_t seat, int64_t now);
+  [[nodiscard]] bool TryStart(uint32_t seat, bool by_door = false);
+  void RunItem(uint32_t seat, bool by_door);
+  [[nodiscard]] bool Drain(TbbSeat& seat);
+  [[nodiscard]] bool PassOn(uint32_t seat, bool over);
+  [[nodiscard]] bool StepAside(uint32_t seat);
   [[nodiscard]] Runnable* Again(TbbSeat& seat, bool anywhere);
   [[nodiscard]] Runnable* Next(TbbSeat& seat);
   [[nodiscard]] bool TakeUrgent(TbbSeat& seat, Runnable*& runnable);

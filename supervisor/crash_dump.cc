@@ -41,6 +41,7 @@ constexpr timespec kArrival{0, 20'000'000};
 // Never freed: a handler may be reading it at any time.
 struct Registration {
   std::shared_ptr<const FlightRecorder> recorder;
+  std::shared_ptr<Baton> baton;  // of the bus that it records
   int fd;
 };
 
@@ -58,6 +59,13 @@ size_t IndexOf(int signal) {
   size_t i = 0;
   while (i + 1 < kCrashes.size() && kCrashes[i].signal != signal) ++i;
   return i;
+}
+
+void RouseAll() {
+  for (const auto& slot : g_registrations) {
+    const Registration* const registration = slot.load(std::memory_order_acquire);
+    if (registration != nullptr) registration->baton->RouseUnattended();
+  }
 }
 
 void DumpAll(int signal) {
@@ -78,6 +86,7 @@ void DumpOnce(int signal) {
   pid_t dumper = 0;
   if (g_dumper.compare_exchange_strong(dumper, self, std::memory_order_acq_rel,
                                        std::memory_order_acquire)) {
+    RouseAll();
     ::nanosleep(&kArrival, nullptr);
     DumpAll(signal);
     g_dumper.store(0, std::memory_order_release);
@@ -200,8 +209,9 @@ absl::Status SetupFailed(int error) {
                absl::StrCat("no crash handler could be installed: errno ", error));
 }
 
-absl::Status Register(std::shared_ptr<const FlightRecorder> recorder, int fd) {
-  auto mine = std::make_unique<const Registration>(Registration{std::move(recorder), fd});
+absl::Status Register(SubscriberSet& set, int fd) {
+  auto mine = std::make_unique<const Registration>(
+      Registration{set.recorder(), set.bus().shared_baton(), fd});
   for (auto& slot : g_registrations) {
     const Registration* there = nullptr;
     if (slot.compare_exchange_strong(there, mine.get(), std::memory_order_acq_rel,
@@ -222,7 +232,7 @@ absl::Status InstallCrashDump(const SupervisorHandle& handle, int fd) {
   thread_local internal::AlternateStack stack;
   if (const int error = stack.Ensure(); error != 0) return internal::SetupFailed(error);
   internal::Runtime& runtime = internal::RuntimeAccess::Of(handle);
-  absl::Status status = internal::Register(runtime.subscribers().recorder(), fd);
+  absl::Status status = internal::Register(runtime.subscribers(), fd);
   if (!status.ok()) return status;
   static const int installed = internal::InstallHandlers();
   return installed == 0 ? absl::OkStatus() : internal::SetupFailed(installed);

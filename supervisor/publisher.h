@@ -111,6 +111,8 @@ class Publisher {
   void EmitOneOf(const EventDraft& draft, TaskId parent) {
     parent.valid() ? EmitRunOfChild(parent, {&draft, 1}) : EmitOne(draft);
   }
+  // What was published is to be read now, if nobody has had it read: see Bus.
+  void Rouse() { bus_.Rouse(); }
   // For a LateWake around what is published here.
   [[nodiscard]] Baton& wakes() { return bus_.baton(); }
   [[nodiscard]] WallTime WallAt(TimePoint now) const { return clock_.WallAt(now); }

@@ -88,6 +88,7 @@ class Registry : public Idler {
 
   // What a seat's Finishes have put off.
   void OnIdle(Seat& seat) noexcept override;
+  void OnLeave() noexcept override { publisher_.Rouse(); }
 
   // Gives an entry whose body still runs the outcome Stuck, once, if `seen`'s attempt is
   // still the one that runs; the record if this call did. Refused while somebody else

@@ -125,7 +125,8 @@ SubscriberSet::SubscriberSet(const SupervisorConfig& config, const Hooks& hooks,
       bus_(config.bus_capacity, Subscribe(config, done_, back_channel_), *this,
            hooks.bus_threads == 0 ? Ring<EventRecord>::Options()
                                   : Ring<EventRecord>::Options{.max_threads = hooks.bus_threads},
-           hooks.executor.get()) {
+           hooks.executor.get(),
+           /*attended=*/hooks.on_observe != nullptr || hooks.executor != nullptr) {
   std::lock_guard lock(back_channel_->mutex);
   back_channel_->bus = &bus_;
   back_channel_->clock = &clock_;

@@ -28,8 +28,24 @@ class SubscriberSet final : public FanOutHooks<EventRecord> {
 
   [[nodiscard]] Bus<EventRecord>& bus() { return bus_; }
   [[nodiscard]] const AliveTracker& alive() const { return alive_; }
+  // The same, and what was published is on its way there.
+  [[nodiscard]] const AliveTracker& FreshAlive() {
+    bus_.Rouse();
+    return alive_;
+  }
   // Its own owner: a crash dump may hold it for longer than this.
   [[nodiscard]] const std::shared_ptr<FlightRecorder>& recorder() const { return recorder_; }
+  // What the recorder has, with what was published before, if it comes in time: see Bus::CatchUp.
+  // The first is async-signal-safe.
+  void DumpRecent(int fd) noexcept {
+    bus_.CatchUp();
+    recorder_->Dump(fd);
+  }
+  [[nodiscard]] std::vector<std::vector<Event>> LastEvents(const std::vector<TaskId>& ids,
+                                                           size_t most) {
+    bus_.CatchUp();
+    return recorder_->Of(ids, most);
+  }
   [[nodiscard]] std::vector<SubscriberStats> Stats() const;
 
   // Ends the bus in order: fan-out drained and joined, then all subscribers together

@@ -47,7 +47,7 @@ absl::Status Supervisor::Shutdown() {
   return SupervisorHandle(runtime_).Shutdown();
 }
 
-void Supervisor::DumpRecent(int fd) const noexcept { runtime_->subscribers().recorder()->Dump(fd); }
+void Supervisor::DumpRecent(int fd) const noexcept { runtime_->subscribers().DumpRecent(fd); }
 
 std::optional<ShutdownTrigger> Supervisor::shutdown_trigger() const {
   return runtime_->shutdown().trigger();
@@ -131,19 +131,18 @@ absl::StatusOr<bool> SupervisorHandle::CancelByNameWithTimeout(std::string_view 
 std::vector<TaskInfo> SupervisorHandle::List() const { return runtime_->List(); }
 
 std::vector<std::string> SupervisorHandle::AliveSnapshot() const {
-  return runtime_->subscribers().alive().Snapshot();
+  return runtime_->subscribers().FreshAlive().Snapshot();
 }
 
 bool SupervisorHandle::IsAlive(std::string_view name) const {
-  return runtime_->subscribers().alive().IsAlive(name);
+  return runtime_->subscribers().FreshAlive().IsAlive(name);
 }
 
-void SupervisorHandle::DumpRecent(int fd) const noexcept {
-  runtime_->subscribers().recorder()->Dump(fd);
-}
+void SupervisorHandle::DumpRecent(int fd) const noexcept { runtime_->subscribers().DumpRecent(fd); }
 
 SupervisorStats SupervisorHandle::Stats() const {
-  const auto& bus = runtime_->subscribers().bus();
+  auto& bus = runtime_->subscribers().bus();
+  bus.Rouse();
   return {.tasks = runtime_->registry().gate().members(),
           .events_published = bus.fanned_out(),
           .events_lost = bus.lost(),

@@ -90,6 +90,7 @@ ALLOWED = (
     ("supervisor/runtime.cc", "Await(&clock(), gate.changed()", "Run, and Add on a full supervisor"),
     ("supervisor/runtime.cc", "AwaitGone(", "Cancel: for callers that ask to wait"),
     ("supervisor/runtime.cc", "shutdown_.Wait", "Run and Shutdown"),
+    ("bus/bus.h", "nanosleep(&kNap, nullptr);", "CatchUp: for who asks to see what was published"),
     ("supervisor/awaiters.cc", "waiter_.Wait()", "the outcome is there"),
     ("supervisor/wake_list.h", "std::this_thread::yield();",
      "who watches an outcome waits for who comes or goes just now; see there"),

@@ -28,6 +28,7 @@ constexpr std::array<uint32_t, 1> kOne{};
 
 struct Publishers {
   static constexpr int kEach = 4;
+  static constexpr uint64_t kMostWait = 3;
 
   void Run(Ring<Record>& ring, EventCount& events, int publisher) {
     for (int n = 1; n <= kEach; ++n) {
@@ -40,13 +41,17 @@ struct Publishers {
       };
       const auto published = ring.PublishRunAs(static_cast<uint32_t>(publisher), kOne, fill);
       using Published = Ring<Record>::Published;
-      if (Ring<Record>::OwesWakeUp(published)) events.Notify();
+      if (Ring<Record>::OwesWakeUp(published) && !(passes_on && ring.TryPassOn(kMostWait))) {
+        events.Notify();
+      }
       if (published == Published::kLost || published == Published::kLostAndWake) ++lost;
       if (published == Published::kYes || published == Published::kYesAndWake) ++taken;
       if (published == Published::kClosed) ++closed;
     }
+    if (passes_on && ring.TakeWakeUp()) events.Notify();  // it has nothing else to do
   }
 
+  bool passes_on = false;
   int taken = 0;
   int lost = 0;
   int closed = 0;
@@ -94,10 +99,12 @@ struct Reader {
   EventCount progress;
 };
 
-void RunRing(Model& model, size_t capacity, bool close_early, Ring<Record>::Options options) {
+void RunRing(Model& model, size_t capacity, bool close_early, Ring<Record>::Options options,
+             bool passes_on = false) {
   Ring<Record> ring(capacity, options);
   EventCount events;
   Publishers publishers;
+  publishers.passes_on = passes_on;
   Reader reader;
   constexpr int kPublishers = 2;
   for (int p = 0; p < kPublishers; ++p) {
@@ -142,6 +149,14 @@ TEST(RingModel, OfThreeInFourSlotsLosesNothingUncounted) {
 TEST(RingModel, ClosedAtAnyMomentWhatWasTakenIsRead) {
   Explore(40'000, [](Model& model) {
     RunRing(model, 1 + model.random().Below(2), /*close_early=*/true, kTiny);
+  });
+}
+
+// Each leaves its wake-ups to the next, and takes what is left when it is done.
+TEST(RingModel, AWakeUpThatIsPassedOnIsPaidInTheEnd) {
+  Explore(40'000, [](Model& model) {
+    const bool close_early = model.random().Below(4) == 0;
+    RunRing(model, 1 + model.random().Below(3), close_early, kTiny, /*passes_on=*/true);
   });
 }
 

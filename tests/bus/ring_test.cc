@@ -230,6 +230,35 @@ TEST(Ring, OnlyWhoPublishesToASleeperOwesAWakeUp) {
   EXPECT_TRUE(ring.TrySleep()) << "woken for nothing, it may sleep again";
 }
 
+TEST(Ring, AWakeUpThatIsPassedOnIsTheNextPublishers) {
+  IntRing ring(16);
+  Put(ring, 0);
+  static_cast<void>(ring.Take());
+  ring.Done();
+  EXPECT_TRUE(ring.TrySleep());
+  EXPECT_FALSE(ring.TakeWakeUp()) << "it sleeps well";
+  for (int i = 1; i <= 3; ++i) {
+    EXPECT_EQ(Put(ring, i), Published::kYesAndWake);
+    EXPECT_TRUE(ring.TryPassOn(3));
+  }
+  EXPECT_EQ(Put(ring, 4), Published::kYesAndWake);
+  EXPECT_FALSE(ring.TryPassOn(3)) << "more than three wait";
+  EXPECT_EQ(Put(ring, 5), Published::kYes) << "the fourth owes it";
+  EXPECT_FALSE(ring.TakeWakeUp()) << "somebody owes it";
+}
+
+TEST(Ring, AWakeUpThatWasPassedOnIsTakenOnce) {
+  IntRing ring(16);
+  EXPECT_TRUE(ring.TrySleep());
+  EXPECT_EQ(Put(ring, 1), Published::kYesAndWake);
+  EXPECT_TRUE(ring.TryPassOn(3));
+  EXPECT_TRUE(ring.TakeWakeUp());
+  EXPECT_FALSE(ring.TakeWakeUp());
+  EXPECT_EQ(Put(ring, 2), Published::kYes);
+  ring.Close();
+  EXPECT_FALSE(ring.TryPassOn(3)) << "there may be no next publisher";
+}
+
 TEST(Ring, NobodySleepsOverALossOrTheEnd) {
   IntRing ring(1);
   Put(ring, 1);

@@ -276,6 +276,29 @@ TEST(FlightRecorder, ASupervisorDumpsItsLastEventsAlsoWhenItIsShutDown) {
   EXPECT_EQ(LinesOf([&](int fd) { harness.supervisor->DumpRecent(fd); }), by_handle);
 }
 
+// Nobody listens, so nothing is read until it is asked for.
+TEST(FlightRecorder, ADumpHasWhatCameBeforeItAlsoWithoutSubscribers) {
+  SupervisorConfig config;
+  absl::StatusOr<Supervisor> supervisor = Supervisor::Create(std::move(config));
+  ASSERT_TRUE(supervisor.ok());
+  const SupervisorHandle handle = supervisor->Serve();
+  for (int round = 0; round < 20; ++round) {
+    const std::string name = "task" + std::to_string(round);
+    const auto task = handle.AddAndWatch(TaskSpec::Once(name, testing::DoNothing));
+    ASSERT_EQ(testing::KindOf(task->waiter), OutcomeKind::kCompleted);
+    // Again only for a machine that takes longer than a dump waits.
+    EXPECT_TRUE(testing::Eventually([&] {
+      const auto lines = LinesOf([&](int fd) { handle.DumpRecent(fd); });
+      return !lines.empty() && lines.back().find("task_removed task=" + name) != std::string::npos;
+    }));
+  }
+  testing::HeldBody held;
+  ASSERT_TRUE(handle.Add(TaskSpec::Once("held", held.Body())).ok());
+  ASSERT_TRUE(held.Inside());
+  EXPECT_TRUE(testing::Eventually([&] { return handle.IsAlive("held"); }));
+  EXPECT_TRUE(testing::Eventually([&] { return handle.Stats().events_published > 20 * 4; }));
+}
+
 TEST(FlightRecorder, GraceExceededCarriesTheLastEventsOfEachStuckTask) {
   testing::Harness harness({.grace = Duration::zero()});
   const SupervisorHandle handle = harness.Serve();

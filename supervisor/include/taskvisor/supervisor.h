@@ -119,8 +119,9 @@ class SupervisorHandle {
   [[nodiscard]] bool IsAlive(std::string_view name) const;
 
   // Writes the last events (SupervisorConfig::flight_recorder_events) to `fd`, a line
-  // each, oldest first; the last ones published may not have arrived yet. Also after the
-  // shutdown. Async-signal-safe as long as this handle is alive. See InstallCrashDump.
+  // each, oldest first; the last ones published may not have arrived yet. (Without subscribers
+  // it waits for them, 20 ms at most.) Also after the shutdown. Async-signal-safe as long as this
+  // handle is alive. See InstallCrashDump.
   void DumpRecent(int fd) const noexcept;
 
   [[nodiscard]] SupervisorStats Stats() const;
