@@ -4,14 +4,13 @@
 #include <time.h>
 
 #include <algorithm>
-#include <deque>
 #include <exception>
 #include <optional>
 #include <thread>
 #include <utility>
 
 #include "sched/cores.h"
-#include "sched/tbb_parts.h"
+#include "sched/pool_tbb.h"
 
 namespace taskvisor::internal {
 namespace {
@@ -43,79 +42,6 @@ uint32_t NextId() {
 }
 
 }  // namespace
-
-class Pool::TbbSeat final : public Seat {
- public:
-  TbbSeat(ReadyLanes<Runnable*>& ready, uint32_t number) : Seat(number), cursor_(ready) {}
-
-  void CancelNested() override { context_.cancel_group_execution(); }
-
- private:
-  friend class Pool;
-  friend struct WorkItem;
-  // After each Runnable, whoever cancelled (a body may cancel its own context too): TBB
-  // drops the next item of a cancelled context without running it.
-  void ResetNested() {
-    if (context_.is_group_execution_cancelled()) context_.reset();
-  }
-
-  oneapi::tbb::task_group_context context_{oneapi::tbb::task_group_context::isolated};
-  Group group_{context_};
-  ReadyLanes<Runnable*>::Cursor cursor_;
-  Atomic<uint32_t> next_free_{0};
-  // When the Runnable that is on this seat began, by the coarse clock; 0: none is.
-  // relaxed: only a hint to others, who may be wrong by a Runnable.
-  Atomic<int64_t> since_{0};
-  // Handed over with the item, both ways: release by StartItem and before the item is
-  // done, acquire where it starts and by Join.
-  Atomic<uint32_t> handed_{0};
-};
-
-struct Pool::Tbb {
-  Tbb(Pool& pool, const Placement& placement)
-      : workers(pool.workers_), arena(pool.workers_, placement), door(1, placement), seats{} {
-    for (uint32_t i = 0; i < SeatsFor(workers); ++i) seats.emplace_back(pool.ready_, i);
-    WorkerBudget::Add(threads());
-    arena.initialize();
-    door.initialize();
-    observer = std::make_unique<ArenaObserver>(arena, pool.id());
-  }
-
-  ~Tbb() { WorkerBudget::Remove(threads()); }
-
-  // One more for the door, so that it never waits for a thread of the arena's.
-  [[nodiscard]] size_t threads() const { return workers + 1; }
-
-  // An item that TBB loses half-way takes its group with it, which nobody can wait for any
-  // more: the process ends. (That is when there is no memory for the list of what is
-  // enqueued, or no thread for a worker: TBB itself knows no way on.)
-  void Enqueue(oneapi::tbb::task_handle item, bool by_door) noexcept {
-    (by_door ? door : arena).enqueue(std::move(item));
-  }
-  // For one item, until LeaveDoor. Not where the arena wakes no more than one thread either.
-  [[nodiscard]] bool TryTakeDoor() {
-    return workers > 1 && !door_taken.exchange(true, std::memory_order_acquire);
-  }
-  // release: pairs with the acquire of who takes it next.
-  void LeaveDoor() { door_taken.store(false, std::memory_order_release); }
-  // drain() on the door's thread in the arena, as an item there: in the seat's context.
-  template <class F>
-  void Inside(TbbSeat& seat, F drain) {
-    arena.execute([&] { oneapi::tbb::task_group(seat.context_).run_and_wait(drain); });
-  }
-
-  // Of free_seats_.
-  [[nodiscard]] auto Link() {
-    return [this](uint32_t i) -> Atomic<uint32_t>& { return seats[i].next_free_; };
-  }
-
-  const size_t workers;
-  Arena arena;
-  Arena door;
-  Atomic<bool> door_taken{false};
-  std::deque<TbbSeat> seats;
-  std::unique_ptr<ArenaObserver> observer;
-};
 
 // Trivially copyable, so that its copies are made inside TBB, in memory that TBB recycles
 // from thread to thread by edges no checker sees. Ours are in the seat.
@@ -297,22 +223,37 @@ bool Pool::AnyShelved() const {
 }
 
 bool Pool::StayAwake() const {
+  const int64_t since = CoarseNow();
   for (int look = 0; look < kLooksBeforeLeaving; ++look) {
     std::this_thread::yield();
     if (MayClaim()) return true;
+    if (CoarseNow() != since) return false;  // others want the core: a yield takes a time slice
   }
   return false;
 }
 
 void Pool::RunItem(uint32_t index, bool by_door) {
   TbbSeat& seat = tbb_->seats[index];
-  bool over = false;
-  const auto drain = [&] { over = Drain(seat); };
-  do {
-    // The seat's context is free again when this returns, so that it can be passed on.
-    by_door ? tbb_->Inside(seat, drain) : drain();
-  } while (!PassOn(index, over));
+  // If others are awake by now it goes where they are, as any other item.
+  const bool left = by_door && !tbb_->HasRoom() && TryStart(index);
+  while (!left && !PassOn(index, by_door ? DrainInside(seat) : Drain(seat))) {
+  }
   if (by_door) tbb_->LeaveDoor();
+}
+
+// On the door's thread, in the arena, as an item there: in the seat's context, which is free again
+// when this returns.
+bool Pool::DrainInside(TbbSeat& seat) {
+  bool over = false;
+  const auto drain = [this, &seat, &over] {
+    static_cast<void>(seat.handed_.load(std::memory_order_acquire));  // it may be another thread
+    over = Drain(seat);
+    seat.handed_.fetch_add(1, std::memory_order_release);
+  };
+  seat.handed_.fetch_add(1, std::memory_order_release);
+  tbb_->arena.execute([&] { oneapi::tbb::task_group(seat.context_).run_and_wait(drain); });
+  static_cast<void>(seat.handed_.load(std::memory_order_acquire));
+  return over;
 }
 
 // True: nothing is left to do; false: the item's time is up.

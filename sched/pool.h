@@ -222,6 +222,7 @@ class Pool {
   [[nodiscard]] bool TryStart(uint32_t seat, bool by_door = false);
   void RunItem(uint32_t seat, bool by_door);
   [[nodiscard]] bool Drain(TbbSeat& seat);
+  [[nodiscard]] bool DrainInside(TbbSeat& seat);
   [[nodiscard]] bool PassOn(uint32_t seat, bool over);
   [[nodiscard]] bool StepAside(uint32_t seat);
   [[nodiscard]] Runnable* Again(TbbSeat& seat, bool anywhere);

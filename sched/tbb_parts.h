@@ -91,8 +91,18 @@ class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
     observe(false);  // waits for calls in progress
     static_cast<void>(calls_.load(std::memory_order_acquire));
   }
-  void on_scheduler_entry(bool) override { Set(pool_.load(std::memory_order_acquire)); }
-  void on_scheduler_exit(bool) override { Set(0); }
+  void on_scheduler_entry(bool) override {
+    const uint32_t pool = pool_.load(std::memory_order_acquire);  // first: see there
+    inside_.fetch_add(1, std::memory_order_relaxed);
+    Set(pool);
+  }
+  void on_scheduler_exit(bool) override {
+    inside_.fetch_sub(1, std::memory_order_relaxed);
+    Set(0);  // last: see there
+  }
+
+  // Threads in the arena, at work or looking for some: a hint, they come and go.
+  [[nodiscard]] int64_t inside() const { return inside_.load(std::memory_order_relaxed); }
 
   // The pool whose arena the calling thread is in; 0: none.
   static uint32_t Here() { return t_here; }
@@ -109,6 +119,7 @@ class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
   // Atomic for the edges that TBB, not instrumented, does not show.
   Atomic<uint32_t> pool_{0};
   Atomic<uint64_t> calls_{0};
+  Atomic<int64_t> inside_{0};
 };
 
 inline thread_local uint32_t ArenaObserver::t_here = 0;

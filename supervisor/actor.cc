@@ -353,8 +353,8 @@ void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd 
     if (decision.next == Decision::Next::kFinish) {
       TaskOutcome outcome = decision.overdue ? OverdueOutcome(entry, attempt, result)
                                              : OutcomeOf(entry, decision, result);
-      if (attempt.TimedOut() && outcome.kind() != OutcomeKind::kCancelled && !decision.overdue) {
-        outcome.set_cause(CancelCause::kTimeout);
+      if (outcome.kind() != OutcomeKind::kCancelled && !decision.overdue) {
+        outcome.set_cause(attempt.OwnCause());
       }
       if (entry.rules->cpu_time && entry.cell != nullptr) attempt.TellTimes(outcome);
       if (!entry.state.TryFinish(stopped)) continue;

@@ -32,6 +32,11 @@ struct Attempt {
     if (last.stopped()) return CauseOf(last) == CancelCause::kDeadline;
     return end >= (last.cut() ? task_deadline : deadline);
   }
+  // What has asked this attempt to stop, if the task goes on or fails of it.
+  [[nodiscard]] CancelCause OwnCause() const {
+    if (TimedOut()) return CancelCause::kTimeout;
+    return last.cut() ? CancelCause::kChildFailed : CancelCause::kNone;
+  }
   // By the task's own deadline, or later than that: there is no other attempt.
   [[nodiscard]] bool Overdue() const { return LeavesNoTime(last); }
   // There is no next attempt: the task's deadline has passed. `now`: its state since.

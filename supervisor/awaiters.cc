@@ -49,7 +49,7 @@ SleepAwaiter::~SleepAwaiter() {
   if (armed_) attempt.SleepNoMore();
 }
 
-bool SleepAwaiter::Ready() { return attempt.clock().Now() >= until_; }
+bool SleepAwaiter::IsOver() const { return attempt.clock().Now() >= until_; }
 
 void SleepAwaiter::await_suspend(std::coroutine_handle<> point) {
   if (until_ != TimePoint::max()) {

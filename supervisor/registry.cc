@@ -183,9 +183,8 @@ void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const 
   const Snapshot ending = entry.state.Load();
   const bool abandoned = ending.abandoned();
   // A deadline is the cause of what it ended, which says so itself; one that has come since
-  // is not. A stop outranks the last attempt's timeout.
-  const bool unasked =
-      outcome.cause() == CancelCause::kNone || outcome.cause() == CancelCause::kTimeout;
+  // is not. A stop outranks what the last attempt ended of.
+  const bool unasked = outcome.cause() != CancelCause::kDeadline;
   if (ending.stopped() && !outcome.IsSuccess() && unasked &&
       CauseOf(ending) != CancelCause::kDeadline) {
     outcome.set_cause(CauseOf(ending));

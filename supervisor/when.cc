@@ -35,13 +35,13 @@ absl::StatusOr<size_t> WhenAny(const SupervisorHandle& handle,
                                std::span<const TaskWaiter* const> waiters) {
   using internal::EventCount;
   if (absl::Status checked = internal::CheckSeveral(waiters); !checked.ok()) return checked;
+  for (const TaskWaiter* waiter : waiters) {
+    if (!waiter->Ready() && internal::WaiterAccess::CellOf(*waiter)->MustNotWait()) {
+      return internal::WouldDeadlock("WhenAny");
+    }
+  }
   size_t first = internal::FirstReady(waiters);
   if (first == waiters.size()) {
-    for (const TaskWaiter* waiter : waiters) {
-      if (internal::WaiterAccess::CellOf(*waiter)->MustNotWait()) {
-        return internal::WouldDeadlock("WhenAny");
-      }
-    }
     EventCount events;
     const internal::WatchSeveral<EventCount> watch(waiters, events,
                                                    [](EventCount& told) { told.Notify(); });

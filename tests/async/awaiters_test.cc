@@ -270,13 +270,13 @@ TEST(Async, RunUntilCancelledGivesTheValueOrNothing) {
   const Completion<int> first;
   const Completion<int> never;
   std::atomic<int> got{0};
+  std::atomic<bool> slept{false};
   std::atomic<bool> cleaned{false};
   const auto task = served.Suspended(TaskSpec::Once([&](TaskContext& context) -> Async<TaskResult> {
     const InFrame frame;
     const std::optional<int> value = co_await context.RunUntilCancelled(first);
     got = value.value_or(-1);
-    const bool slept = (co_await context.RunUntilCancelled(SleepFor(milliseconds(1)))).has_value();
-    EXPECT_TRUE(slept);
+    slept = (co_await context.RunUntilCancelled(SleepFor(milliseconds(1)))).value_or(false);
     while (auto more = co_await RunUntilCancelled(never)) got = *more;
     cleaned = true;
     co_return Cancelled();
@@ -286,9 +286,21 @@ TEST(Async, RunUntilCancelledGivesTheValueOrNothing) {
   served.AwaitSuspended(task);
   ASSERT_TRUE(served.AdvanceUntil([&] { return served.IsSuspended(task); }));
   served.Advance(milliseconds(1));
+  ASSERT_TRUE(Eventually([&] { return slept.load(); }));
   EXPECT_TRUE(served.handle.Cancel(task.id).value());
   EXPECT_TRUE(cleaned);
   EXPECT_EQ(got, 4);
+}
+
+TEST(Async, WhoSleepsForNoTimeIsToldOfItsCancellationToo) {
+  AsyncServed served;
+  std::atomic<bool> begun{false};
+  const auto task = served.Watch(TaskSpec::Once([&](TaskContext& context) -> Async<> {
+    const InFrame frame;
+    while (co_await context.RunUntilCancelled(SleepFor(milliseconds(0)))) begun = true;
+  }));
+  ASSERT_TRUE(Eventually([&] { return begun.load(); }));
+  EXPECT_TRUE(served.handle.Cancel(task.id).value());
 }
 
 TEST(Async, AfterItsCancellationABodyMayNotWaitAnyMore) {

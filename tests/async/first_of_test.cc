@@ -66,6 +66,24 @@ TEST(FirstOf, TellsWhatItCannotWaitFor) {
   EXPECT_TRUE(Served::Outcome(task).IsSuccess());
 }
 
+TEST(FirstOf, TakesWaitersOfAnyTypes) {
+  AsyncServed served;
+  const auto parent =
+      served.handle.AddAndWatch(TaskSpec::Once([](TaskContext& context) -> Async<int> {
+        const InFrame frame;
+        const auto number = context.Spawn(TaskSpec::Once([] { return 7; }));
+        const auto never = context.Spawn(TaskSpec::Once([]() -> Async<> {
+          const InFrame inner;
+          co_await taskvisor::UntilCancelled();
+        }));
+        const size_t first = (co_await FirstOf(never->waiter, number->waiter)).value();
+        EXPECT_EQ(first, 1u);
+        throw static_cast<int>(first);  // ends the other
+      }));
+  EXPECT_TRUE(served.handle.Cancel(parent->id).value() || parent->waiter.Ready());
+  EXPECT_FALSE(parent->waiter.Get().ok());
+}
+
 TEST(FirstOf, CancelledMeanwhileItGivesNothing) {
   AsyncServed served;
   const Completion<int> never;

@@ -102,6 +102,24 @@ TEST(CancelledBody, IsStillGivenAnOutcomeThatIsThere) {
   EXPECT_TRUE(nothing);
 }
 
+// At the same time.
+TEST(CancelledBody, IsToldNothingOfASleepThatIsOver) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE(seed);
+    Simulation simulation({.seed = seed});
+    int lies = 0;
+    auto sleeps = [&](TaskContext& context) -> Async<> {
+      while (const auto slept = co_await context.RunUntilCancelled(SleepFor(10ms))) {
+        lies += !*slept || context.Cancelled();
+      }
+    };
+    const TaskWaiter a = simulation.Add(TaskSpec::Once("a", sleeps).WithTimeout(10ms));
+    simulation.RunUntilIdle();
+    EXPECT_EQ(OutcomeOf(a).cause(), CancelCause::kTimeout);
+    EXPECT_EQ(lies, 0);
+  }
+}
+
 // Its value is handed over but once.
 TEST(CancelledBody, IsGivenACompletionThatCameFirst) {
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {

@@ -150,7 +150,7 @@ TEST(Children, AFailingChildTakesItsSiblingsAndTheBodyWithIt) {
   const TaskOutcome outcome = s.Outcome(parent);
   EXPECT_EQ(outcome.kind(), OutcomeKind::kFailed);
   EXPECT_EQ(outcome.reason(), "child bad failed: task panicked: no disk");
-  EXPECT_EQ(outcome.cause(), CancelCause::kNone) << "nobody has asked the task to stop";
+  EXPECT_EQ(outcome.cause(), CancelCause::kChildFailed) << "as its body saw it";
   ASSERT_NE(outcome.source(), nullptr);
   EXPECT_THROW(std::rethrow_exception(outcome.source()), std::runtime_error);
   EXPECT_EQ(s.Outcome(sibling).kind(), OutcomeKind::kCancelled);

@@ -136,6 +136,24 @@ TEST(WhenAny, AnswersWhatItCannotDo) {
   EXPECT_FALSE(resident.waiter.Ready());  // nobody was cancelled
 }
 
+TEST(WhenAny, OnAWorkerItRefusesBeforeItCancels) {
+  Served served;
+  const auto resident = served.Watch(TaskSpec::Once(UntilCancelled));
+  const auto fast = served.Watch(TaskSpec::Once(DoNothing));
+  EXPECT_EQ(KindOf(fast.waiter), OutcomeKind::kCompleted);
+  std::atomic<absl::StatusCode> code{absl::StatusCode::kOk};
+  const auto asks = served.Watch(TaskSpec::Once([&] {
+    const TaskWaiter waiters[] = {fast.waiter, resident.waiter};
+    code = WhenAny(served.handle, std::span(waiters)).status().code();
+    const TaskWaiter ready[] = {fast.waiter, fast.waiter};
+    EXPECT_EQ(WhenAny(served.handle, std::span(ready)).value(), 0u)
+        << "there is nothing to wait for";
+  }));
+  EXPECT_EQ(KindOf(asks.waiter), OutcomeKind::kCompleted);
+  EXPECT_EQ(code, absl::StatusCode::kFailedPrecondition);
+  EXPECT_FALSE(resident.waiter.Ready());
+}
+
 TEST(WhenAny, AStuckLoserIsWaitedForUntilGrace) {
   Served served({.workers = 2, .grace = hours(1)});
   HeldBody held;

@@ -31,7 +31,9 @@ namespace taskvisor {
 // What can be awaited: see taskvisor/awaiters.h. Nothing else compiles: a coroutine must be resumed
 // by its supervisor only. A coroutine called in a body is one too if it returns an Async<T>;
 // awaited, it runs as a part of the body, and what it throws comes out of co_await. It is awaited
-// once: an Async that was moved from is empty, and to await it throws std::logic_error.
+// once: an Async that was moved from is empty, and to await it throws std::logic_error. Parts may
+// call each other as deep as there is memory; but to destroy those that wait, when the attempt is
+// cancelled, takes some 100 bytes of the worker's stack for each level.
 //
 // Without a supervisor it cannot wait: under a DetachedContext co_await throws std::logic_error. To
 // test such a body run it in a testing::Simulation (taskvisor/testing.h).

@@ -36,7 +36,8 @@
 //
 // If both have come while it waited, what it waits for and the cancellation: an outcome can be
 // asked for again, and a child's may be there because of the cancellation, so the cancellation
-// counts. A completion's value is handed over once, so the value counts.
+// counts. A completion's value is handed over once, so the value counts. What is there before it
+// waits is given at once, cancelled or not.
 //
 // Awaiting the outcome of the body's own task, or of one whose child it is, answers
 // kFailedPrecondition ("runtime_would_deadlock"). (Two tasks that await each other are not found
@@ -110,12 +111,14 @@ class SleepAwaiter final : public Leaf {
   SleepAwaiter(AsyncAttempt& the_attempt, SleepFor sleep);
   ~SleepAwaiter();
 
-  bool Ready() override;
-  bool await_ready() { return Ready(); }
+  bool Ready() override { return IsOver() && CauseAt(attempt) == CancelCause::kNone; }
+  bool await_ready() { return IsOver(); }
   void await_suspend(std::coroutine_handle<> point);
   bool await_resume() { return CauseAt(attempt) == CancelCause::kNone; }
 
  private:
+  [[nodiscard]] bool IsOver() const;
+
   const TimePoint until_;
   bool armed_ = false;
 };
@@ -137,7 +140,7 @@ class YieldAwaiter final : public Leaf {
     yields = true;
   }
 
-  bool Ready() override { return !yields; }
+  bool Ready() override { return !yields && CauseAt(attempt) == CancelCause::kNone; }
   bool await_ready() { return PassesYield(attempt); }
   void await_suspend(std::coroutine_handle<> point) { SuspendAt(attempt, *this, point); }
   void await_resume() {}
@@ -203,7 +206,8 @@ concept Awaitable = requires(AsyncAttempt& attempt, A&& awaitable) {
 
 // What RunUntilCancelled makes: awaited, it gives what `awaitable` gives, as an optional (or
 // true, if that is nothing), and nothing (false) once the attempt is cancelled or times out. If
-// both have happened the value of a completion wins, and the cancellation over an outcome.
+// both have happened the value of a completion wins, and the cancellation over all else. (Of
+// UntilCancelled it gives the cause.)
 template <class A>
 struct UnlessCancelled {
   A awaitable;

@@ -1,6 +1,7 @@
 #ifndef TASKVISOR_FIRST_OF_H_
 #define TASKVISOR_FIRST_OF_H_
 
+#include <concepts>
 #include <coroutine>
 #include <cstddef>
 #include <memory>
@@ -23,8 +24,9 @@ namespace taskvisor {
 //
 // Errors: kInvalidArgument     "when_any_empty": no waiter, or one that waits for nothing
 //                              (default-constructed, moved from)
-//         kFailedPrecondition  "runtime_would_deadlock": the body's own task, or one whose child it
-//                              is, is among them
+//         kFailedPrecondition  "runtime_would_deadlock": none is there yet, and the body's own
+//         task,
+//                              or one whose child it is, is among them
 // Costs an allocation or two for each call that has to wait.
 //
 // Example:
@@ -38,6 +40,9 @@ class FirstOf {
   template <class T>
   explicit FirstOf(const std::vector<Waiter<T>>& waiters)
       : waiters_(waiters.begin(), waiters.end()) {}
+  // co_await FirstOf(a, b): waiters of any types.
+  template <std::derived_from<TaskWaiter>... Ws>
+  requires(sizeof...(Ws) > 0) explicit FirstOf(const Ws&... waiters) : waiters_{waiters...} {}
 
   [[nodiscard]] const std::vector<TaskWaiter>& waiters() const { return waiters_; }
 

@@ -125,6 +125,7 @@ class TaskOutcome {
   // What had asked it to stop, if it did not complete; kNone: nothing had. kDeadline: its
   // deadline has passed (Failed; Stuck if the body would not stop). kTimeout: its last attempt's
   // timeout was up, and it was not tried again (Failed; Fatal if its retry rule said so).
+  // kChildFailed: so, of a child that took its last attempt with it.
   [[nodiscard]] CancelCause cause() const { return cause_; }
   // Rejected only.
   [[nodiscard]] std::optional<RejectionKind> rejection() const {

@@ -48,7 +48,8 @@ requires(sizeof...(Ts) > 0)
 // supervisor are waited for only.
 // Errors: kInvalidArgument     "when_any_empty": no waiter, or one that waits for nothing (null,
 //                              default-constructed, moved from); nothing was cancelled
-//         kFailedPrecondition  on a worker; in a coroutine, co_await FirstOf (taskvisor/first_of.h)
+//         kFailedPrecondition  on a worker, if it would have to wait; nothing was cancelled. In a
+//         coroutine, co_await FirstOf (taskvisor/first_of.h)
 // Example:
 //   const absl::StatusOr<size_t> first = WhenAny(handle, replicas);
 //   if (first.ok()) Use(replicas[*first].Get());
