@@ -234,11 +234,17 @@ bool Pool::StayAwake() const {
 
 void Pool::RunItem(uint32_t index, bool by_door) {
   TbbSeat& seat = tbb_->seats[index];
+  bool has_door = by_door;
   // If others are awake by now it goes where they are, as any other item.
-  const bool left = by_door && !tbb_->HasRoom() && TryStart(index);
-  while (!left && !PassOn(index, by_door ? DrainInside(seat) : Drain(seat))) {
-  }
-  if (by_door) tbb_->LeaveDoor();
+  bool drains = !by_door || tbb_->HasRoom();
+  bool over = false;
+  do {
+    if (drains) over = by_door ? DrainInside(seat) : Drain(seat);
+    // Before the seat goes: then the pool may go. If it stays, nobody takes the door meanwhile,
+    // because this item drains.
+    if (std::exchange(has_door, false)) tbb_->LeaveDoor();
+    drains = true;
+  } while (!PassOn(index, over));
 }
 
 // On the door's thread, in the arena, as an item there: in the seat's context, which is free again

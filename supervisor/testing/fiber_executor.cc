@@ -243,7 +243,7 @@ std::optional<TimePoint> FiberExecutor::NextTime() const {
   for (const auto& strand : strands_) {
     if (strand->state == Strand::kParked) next = std::min(next, strand->until);
   }
-  return next == TimePoint::max() ? std::nullopt : std::optional(next);
+  return next > kEndOfTime ? std::nullopt : std::optional(next);
 }
 
 std::string FiberExecutor::Describe() const {

@@ -22,6 +22,9 @@ namespace taskvisor::internal {
 
 class Strand;
 
+// Virtual time goes no further: so nothing that is reckoned from it is out of range.
+inline constexpr TimePoint kEndOfTime{Duration(INT64_MAX / 2)};
+
 // A clock that an executor moves: nobody needs to be told, for it knows who waits until when.
 class VirtualClock final : public Clock {
  public:

@@ -154,6 +154,7 @@ bool Simulation::RunReady() {
 }
 
 void Simulation::AdvanceTo(TimePoint to) {
+  to = std::min(to, internal::kEndOfTime);
   const Inside::Alone alone(*inside_);
   FiberExecutor& executor = *inside_->executor;
   inside_->RunReady();
@@ -162,8 +163,6 @@ void Simulation::AdvanceTo(TimePoint to) {
     executor.MoveTo(std::max(*next, inside_->Now()));
     inside_->RunReady();
   }
-  // The end of time is the deadline of who has none.
-  to = std::min(to, TimePoint::max() - Duration(1));
   executor.MoveTo(std::max(to, inside_->Now()));
 }
 
@@ -189,7 +188,8 @@ bool Simulation::AdvanceToNext() {
 bool Simulation::RunUntilIdle(Duration limit) {
   const Inside::Alone alone(*inside_);
   FiberExecutor& executor = *inside_->executor;
-  const TimePoint until = internal::SaturatingAdd(inside_->Now(), limit);
+  const TimePoint until =
+      std::min(internal::SaturatingAdd(inside_->Now(), limit), internal::kEndOfTime);
   const uint64_t most = executor.moves() + internal::Outside::kMostSteps;
   while (executor.moves() < most) {
     const bool quiet = inside_->RunReady();

@@ -116,7 +116,8 @@ class Simulation {
   bool RunReady();
 
   // Runs, and lets time pass up to `to`, or by so much: all that is due on the way happens in its
-  // time. A point that is past is now. Where RunReady would answer false, time passes on.
+  // time. A point that is past is now. Where RunReady would answer false, time passes on. It ends
+  // after some 146 years.
   void AdvanceTo(TimePoint to);
   void AdvanceBy(Duration by);
 
