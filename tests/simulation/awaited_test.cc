@@ -9,11 +9,12 @@
 #include "taskvisor/async.h"
 #include "taskvisor/completion.h"
 #include "tests/simulation/simulated.h"
+#include "tests/support/sanitizers.h"
 
 namespace taskvisor::testing {
 namespace {
 
-constexpr uint64_t kSeeds = 100;
+constexpr uint64_t kSeeds = kAddressSanitizer || kThreadSanitizer ? 20 : 100;
 
 // A child that its parent's cancellation ends: each has another way to the end.
 TaskSpec PlainSleeper() {
