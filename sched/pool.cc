@@ -240,8 +240,9 @@ void Pool::RunItem(uint32_t index, bool by_door) {
   bool over = false;
   do {
     if (drains) over = by_door ? DrainInside(seat) : Drain(seat);
-    // Before the seat goes: then the pool may go. If it stays, nobody takes the door meanwhile,
-    // because this item drains.
+    // Before the seat goes, so that who joins sees it. If there is no memory to pass the seat on,
+    // this item stays, and drains: nobody takes the door meanwhile, once its starter has counted
+    // it.
     if (std::exchange(has_door, false)) tbb_->LeaveDoor();
     drains = true;
   } while (!PassOn(index, over));

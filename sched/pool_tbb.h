@@ -73,8 +73,8 @@ struct Pool::Tbb {
   }
   // release: pairs with the acquire of who takes it next.
   void LeaveDoor() { door_taken.store(false, std::memory_order_release); }
-  // There is a slot for the door's thread. Rarely wrong: then another thread in the arena does
-  // what execute() is given, and the caller waits.
+  // There is a slot for the door's thread, and one to spare. Rarely wrong: then TBB has another
+  // thread in the arena do what execute() is given, and the caller waits, or works there.
   [[nodiscard]] bool HasRoom() const {
     return observer->inside() + 1 < static_cast<int64_t>(workers);
   }

@@ -35,8 +35,7 @@ bool AsyncAttempt::OnlyToDie() const {
 bool AsyncAttempt::EndsBefore(TaskId task) const {
   if (!task.valid()) return false;
   if (entry().Id() == task) return true;
-  const OwnRules* const own = OwnRules::Of(entry().rules);
-  const Children* above = own == nullptr ? nullptr : own->child.of;
+  const Children* above = OwnRules::GroupOf(entry().rules);
   while (above != nullptr && above->parent() != task) above = above->above();
   return above != nullptr;
 }

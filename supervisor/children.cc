@@ -25,10 +25,7 @@ Children::Children(Entry& entry, uint64_t epoch, CancelNode& node)
       depth_(DepthBelow(entry)),
       on_stop_(node.token(), OnStop{this}) {}
 
-const Children* Children::above() const {
-  const OwnRules* const own = OwnRules::Of(parent_.rules);
-  return own == nullptr ? nullptr : own->child.of;
-}
+const Children* Children::above() const { return OwnRules::GroupOf(parent_.rules); }
 
 void Children::StopAll() {
   group_.StopAll([this, cause = cause()](TaskId id) {

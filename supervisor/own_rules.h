@@ -61,6 +61,12 @@ class OwnRules final : public RuleSet, private Timer {
     return static_cast<const OwnRules*>(rules)->deadline_at;
   }
 
+  // The group that a task with these rules is a child in; null: none.
+  [[nodiscard]] static Children* GroupOf(const RuleSet* rules) {
+    const OwnRules* const own = Of(rules);
+    return own == nullptr ? nullptr : own->child.of;
+  }
+
   // The adding thread, before the task is committed. Nothing happens if there is no deadline.
   // The rules are the task's, so this may fire before Arm has returned.
   void Arm(TaskId id);

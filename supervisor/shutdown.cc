@@ -254,7 +254,7 @@ void Shutdown::AttachLastEvents() {
   if (exceeded_.stuck.empty()) return;
   std::vector<TaskId> ids;
   for (const StuckTask& task : exceeded_.stuck) ids.push_back(task.id);
-  auto last = runtime_.subscribers().LastEvents(ids, kMaxLastEvents);
+  auto last = runtime_.subscribers().recorder()->Of(ids, kMaxLastEvents);
   for (size_t i = 0; i < ids.size(); ++i) exceeded_.stuck[i].last_events = std::move(last[i]);
 }
 

@@ -36,15 +36,9 @@ class SubscriberSet final : public FanOutHooks<EventRecord> {
   // Its own owner: a crash dump may hold it for longer than this.
   [[nodiscard]] const std::shared_ptr<FlightRecorder>& recorder() const { return recorder_; }
   // What the recorder has, with what was published before, if it comes in time: see Bus::CatchUp.
-  // The first is async-signal-safe.
   void DumpRecent(int fd) noexcept {
     bus_.CatchUp();
     recorder_->Dump(fd);
-  }
-  [[nodiscard]] std::vector<std::vector<Event>> LastEvents(const std::vector<TaskId>& ids,
-                                                           size_t most) {
-    bus_.CatchUp();
-    return recorder_->Of(ids, most);
   }
   [[nodiscard]] std::vector<SubscriberStats> Stats() const;
 

@@ -114,7 +114,8 @@ class SupervisorHandle {
   // The registered tasks, sorted by id; reliable. O(tasks).
   [[nodiscard]] std::vector<TaskInfo> List() const;
 
-  // Names of tasks whose body runs, as far as events tell: best effort, sorted.
+  // Names of tasks whose body runs, as far as events tell: best effort, sorted. Without subscribers
+  // events are read late: the first call sets that going, and may answer from before.
   [[nodiscard]] std::vector<std::string> AliveSnapshot() const;
   [[nodiscard]] bool IsAlive(std::string_view name) const;
 
