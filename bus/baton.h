@@ -98,8 +98,8 @@ class Baton {
     ring_ = ring;
   }
 
-  // The bus's thread looks again, where it is the only one that ever reads. Async-signal-safe; also
-  // when the bus is gone.
+  // The bus's thread looks again, where it is the only one that ever reads. Async-signal-safe. Also
+  // when the bus is gone, and the only one here that is: the others may lead to its ring.
   void RouseUnattended() {
     if (pass_on_ != nullptr) bus_events_.Notify();
   }

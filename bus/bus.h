@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -45,14 +46,17 @@ namespace taskvisor::internal {
 //
 // Unattended, with no subscription and hooks that only keep what they see, nobody is in a hurry:
 // then a publisher leaves the wake-up of a sleeping reader to the next one, and that one too,
-// until some sixteenth of the capacity waits. Who has nothing else to do pays it (Rouse), and
-// who wants to see what was kept (Rouse, CatchUp).
+// until a sixteenth of the capacity waits, or kMostUnread. Who has nothing else to do pays it
+// (Rouse), and who wants to see what was kept (CatchUp).
 //
-// Progress: Publish as Ring::Publish, plus a futex wake if the reader sleeps.
+// Progress: Publish as Ring::Publish, plus a futex wake if the reader sleeps; unattended, plus
+// Ring::TryPassOn in its place.
 template <class T>
 class Bus {
  public:
   using Subscriptions = typename FanOut<T>::Subscriptions;
+  // Slots of a record, at most: an unattended bus lets no more wait than a lane has room for.
+  static constexpr size_t kLongest = 16;
 
   // `executor`: of its threads; null: the system's.
   Bus(size_t capacity, Subscriptions subscriptions, FanOutHooks<T>& hooks,
@@ -92,24 +96,28 @@ class Bus {
 
   // For a LateWake. REQUIRES: it ends before the bus does.
   [[nodiscard]] Baton& baton() { return *baton_; }
-  // For who may want to notify the waiter when the bus is gone.
+  // For who may want to rouse the reader (RouseUnattended, nothing else) when the bus is gone.
   [[nodiscard]] const std::shared_ptr<Baton>& shared_baton() const { return baton_; }
 
-  // Unattended: a reader that sleeps over records is woken. Lock-free, async-signal-safe.
+  // Unattended: if records wait that were published before, the reader comes, whoever owes it a
+  // wake-up too and may still pass that on. Lock-free, async-signal-safe.
   void Rouse() {
-    if (!attended_ && ring_.TakeWakeUp()) baton_->NotifyWaiter();
+    if (!attended_ && ring_.OweWakeUp()) baton_->NotifyWaiter();
   }
-  // The same, and waits until what was published before has gone through, or kCatchUp has passed:
-  // the reader may be the caller, or be kept busy. Async-signal-safe.
+  // The same, and waits until all that was published before has gone through, or kCatchUp has
+  // passed: the reader may be the caller, or be kept busy. Async-signal-safe.
   void CatchUp() {
+    using std::chrono::steady_clock;
     if (attended_) return;
-    const uint64_t claimed = ring_.claimed();
-    Rouse();
-    constexpr timespec kNap{0, 50'000};
-    for (auto left = kCatchUp; left.count() > 0; left -= std::chrono::nanoseconds(kNap.tv_nsec)) {
-      if (ring_.slept_at() >= claimed || ring_.closed()) return;
+    const int saved_errno = errno;
+    constexpr timespec kNap{0, 20'000};
+    const uint64_t last = ring_.last();
+    const auto until = steady_clock::now() + kCatchUp;
+    while (ring_.told() < last && steady_clock::now() < until) {
+      Rouse();
       nanosleep(&kNap, nullptr);
     }
+    errno = saved_errno;
   }
 
   // From the hooks; false after the close.
@@ -146,11 +154,11 @@ class Bus {
   static constexpr std::chrono::nanoseconds kLongestRest = std::chrono::microseconds(15);
   static constexpr std::chrono::milliseconds kHoleLimit{100};
   static constexpr std::chrono::nanoseconds kCatchUp = std::chrono::milliseconds(20);
-  static constexpr size_t kLongest = 16;  // slots of a record: with that many the lane has room
+  static constexpr size_t kMostUnread = 256;  // that a crash dump has to wait for
 
   static bool PassOn(void* bus) {
     Ring<T>& ring = static_cast<Bus*>(bus)->ring_;
-    return ring.TryPassOn(ring.capacity() / kLongest);
+    return ring.TryPassOn(std::min(ring.capacity() / kLongest, kMostUnread));
   }
 
   // A sole subscription reads the ring itself while it has nothing else to do.

@@ -98,6 +98,7 @@ class FanOut {
   // REQUIRES: closed. See Ring::SkipHoles.
   void SkipHoles() {
     if (const uint64_t missing = ring_.SkipHoles(); missing > 0) Lag(missing, ring_.number());
+    ring_.Tell();
   }
 
   // The last words, when the ring is exhausted.
@@ -149,6 +150,7 @@ class FanOut {
 
   void HandOver(int count) {
     CountFannedOut(count);
+    ring_.Tell();
     for (const auto& subscription : subscriptions_) subscription->Flush();
   }
 

@@ -50,7 +50,7 @@ class LateWake {
   static LateWake* Exchange(LateWake* innermost) { return std::exchange(t_innermost, innermost); }
 
   // For what may take long, or wait for a subscriber: code of the user's. Pays what is owed, and
-  // while it lives every wake-up is paid at once.
+  // while it lives it is as if there were no LateWake outside it.
   class Aside {
    public:
     Aside() : outer_(t_innermost) {

@@ -126,30 +126,28 @@ class Ring {
     return PublishOn(LaneOf(thread), text_sizes, fill);
   }
 
-  // For who owes a wake-up: the next publisher owes it, or who calls TakeWakeUp. False: it is to be
-  // paid, because more than `most` records wait already, or the ring is closed.
+  // For who owes a wake-up: the next publisher owes it, or who calls OweWakeUp. False: it is to be
+  // paid, because more than `most` records wait already, or the ring is closed. Lock-free: it
+  // repeats when the word was changed meanwhile.
   [[nodiscard]] bool TryPassOn(uint64_t most) {
-    // relaxed: stored before the bit was set that our clearing, or somebody's before, has found.
-    const uint64_t from = slept_at_.load(std::memory_order_relaxed);
+    const uint64_t from = told();
     return UpdateIf(
                word_, [=](uint64_t w) { return (w & kClosed) == 0 && ClaimedOf(w) - from <= most; },
                [](uint64_t w) { return w | kAsleep; })
         .done;
   }
-  // True: the reader sleeps, though there are records, and the caller owes the wake-up now.
-  [[nodiscard]] bool TakeWakeUp() {
-    return UpdateIf(
-               word_,
-               [this](uint64_t w) { return (w & kAsleep) != 0 && ClaimedOf(w) != slept_at(); },
-               [](uint64_t w) { return w & ~kAsleep; })
-        .done;
+  // True: there are records that the reader has not told of yet, and the caller owes it a wake-up.
+  // It may be awake, or be owed one by a publisher too, who may pass that on.
+  [[nodiscard]] bool OweWakeUp() {
+    const uint64_t seen = word_.load(std::memory_order_acquire);
+    if (ClaimedOf(seen) <= told()) return false;
+    static_cast<void>(ClearAsleep(seen));
+    return true;
   }
-  // Tickets drawn so far, and how many of them were accounted for when the reader went to sleep
-  // last, or wanted to. Equal: there was nothing more to read.
-  [[nodiscard]] uint64_t claimed() const {
-    return ClaimedOf(word_.load(std::memory_order_acquire));
-  }
-  [[nodiscard]] uint64_t slept_at() const { return slept_at_.load(std::memory_order_acquire); }
+  // The last ticket drawn so far that is not void, and the last one of which the reader has told
+  // that it is done with it.
+  [[nodiscard]] uint64_t last() const { return Last(); }
+  [[nodiscard]] uint64_t told() const { return told_.load(std::memory_order_acquire); }
 
   // No more records; the reader may still take what was claimed. Idempotent.
   void Close() {
@@ -197,6 +195,9 @@ class Ring {
     return Account(lost);
   }
 
+  // For told(): after a batch.
+  void Tell() { told_.store(accounted_, std::memory_order_release); }
+
   // Records are known of that Take will give without a look at the word.
   [[nodiscard]] bool InPass() const { return merge_.lane() != nullptr; }
 
@@ -206,7 +207,7 @@ class Ring {
   // True: the reader may park, the next publisher wakes it. False: there is something
   // to do (a record, a loss, a publisher to wait for, or the end).
   [[nodiscard]] bool TrySleep() {
-    slept_at_.store(accounted_, std::memory_order_release);  // for who sees the bit: with that
+    Tell();
     return UpdateIf(
                word_,
                [this](uint64_t w) { return ClaimedOf(w) == accounted_ && (w & kClosed) == 0; },
@@ -349,7 +350,7 @@ class Ring {
   Atomic<uint32_t> lane_count_{0};                   // no lane has a higher number
   Atomic<uint64_t> orphans_{0};                      // lost, of threads without a lane
   Atomic<uint64_t> end_{0};                          // set once, when the ring is closed
-  Atomic<uint64_t> slept_at_{0};                     // accounted_, at the last TrySleep
+  Atomic<uint64_t> told_{0};                         // accounted_, at the last Tell
   alignas(2 * kCacheLine) Atomic<uint64_t> word_{0};
   // The reader's.
   alignas(2 * kCacheLine) Merge<T> merge_;

@@ -135,8 +135,8 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
       registry_.SetName(entry, spec.name());
     }
   });
-  // The worker of one task is told before the reader of its events. The events of many would
-  // fill the lane: their reader is to come at once.
+  // The worker of one task is told before the reader of its events. The events of many may fill
+  // the lane: their reader does not wait for the workers.
   std::optional<LateWake> late;
   if (specs.size() == 1) late.emplace(publisher_.wakes());
   if (named) {

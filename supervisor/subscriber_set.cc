@@ -19,6 +19,7 @@ namespace {
 constexpr size_t kReconcileSlack = 1024;
 
 static_assert(ReportText::kCapacity >= EventDraft::kMostText);
+static_assert(Slot<EventRecord>::SpanOf(EventDraft::kMostText) <= Bus<EventRecord>::kLongest);
 
 Report<EventRecord> ReportOf(const EventDraft& draft) {
   Report<EventRecord> report;

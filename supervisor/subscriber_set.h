@@ -28,14 +28,14 @@ class SubscriberSet final : public FanOutHooks<EventRecord> {
 
   [[nodiscard]] Bus<EventRecord>& bus() { return bus_; }
   [[nodiscard]] const AliveTracker& alive() const { return alive_; }
-  // The same, and what was published is on its way there.
+  // The same, with what was published before, if it comes in time: see Bus::CatchUp.
   [[nodiscard]] const AliveTracker& FreshAlive() {
-    bus_.Rouse();
+    bus_.CatchUp();
     return alive_;
   }
   // Its own owner: a crash dump may hold it for longer than this.
   [[nodiscard]] const std::shared_ptr<FlightRecorder>& recorder() const { return recorder_; }
-  // What the recorder has, with what was published before, if it comes in time: see Bus::CatchUp.
+  // The same of what the recorder has.
   void DumpRecent(int fd) noexcept {
     bus_.CatchUp();
     recorder_->Dump(fd);

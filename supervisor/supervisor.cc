@@ -142,7 +142,7 @@ void SupervisorHandle::DumpRecent(int fd) const noexcept { runtime_->subscribers
 
 SupervisorStats SupervisorHandle::Stats() const {
   auto& bus = runtime_->subscribers().bus();
-  bus.Rouse();
+  bus.CatchUp();
   return {.tasks = runtime_->registry().gate().members(),
           .events_published = bus.fanned_out(),
           .events_lost = bus.lost(),

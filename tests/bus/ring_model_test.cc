@@ -48,7 +48,7 @@ struct Publishers {
       if (published == Published::kYes || published == Published::kYesAndWake) ++taken;
       if (published == Published::kClosed) ++closed;
     }
-    if (passes_on && ring.TakeWakeUp()) events.Notify();  // it has nothing else to do
+    if (passes_on && ring.OweWakeUp()) events.Notify();  // it has nothing else to do
   }
 
   bool passes_on = false;
@@ -157,6 +157,33 @@ TEST(RingModel, AWakeUpThatIsPassedOnIsPaidInTheEnd) {
   Explore(40'000, [](Model& model) {
     const bool close_early = model.random().Below(4) == 0;
     RunRing(model, 1 + model.random().Below(3), close_early, kTiny, /*passes_on=*/true);
+  });
+}
+
+// Roused once, when the record is there, wherever its publisher stands with what it owes.
+TEST(RingModel, OnceRousedItsReaderComes) {
+  Explore(20'000, [](Model& model) {
+    Ring<Record> ring(2, kTiny);
+    EventCount events;
+    Atomic<bool> published{false};
+    model.Spawn("publisher", [&] {
+      const auto fill = [&](size_t, Record&, SlotText<Record>&) {};
+      const auto done = ring.PublishRunAs(0, kOne, fill);
+      published.store(true, std::memory_order_release);
+      if (Ring<Record>::OwesWakeUp(done) && !ring.TryPassOn(1)) events.Notify();
+    });
+    model.Spawn("rouser", [&] {
+      while (!published.load(std::memory_order_acquire)) {
+      }
+      if (ring.OweWakeUp()) events.Notify();
+    });
+    model.Spawn("reader", [&] {
+      while (ring.Take().record == nullptr) {
+        const EventCount::Key key = events.PrepareWait();
+        if (ring.TrySleep()) events.Wait(key);
+      }
+    });
+    model.Run();
   });
 }
 

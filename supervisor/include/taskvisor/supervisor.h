@@ -115,14 +115,15 @@ class SupervisorHandle {
   [[nodiscard]] std::vector<TaskInfo> List() const;
 
   // Names of tasks whose body runs, as far as events tell: best effort, sorted. Without subscribers
-  // events are read late: the first call sets that going, and may answer from before.
+  // events are read late: these two, Stats and DumpRecent then wait until what was published before
+  // is read, some 100 us, and 20 ms at most; not if there is nothing new.
   [[nodiscard]] std::vector<std::string> AliveSnapshot() const;
   [[nodiscard]] bool IsAlive(std::string_view name) const;
 
   // Writes the last events (SupervisorConfig::flight_recorder_events) to `fd`, a line
-  // each, oldest first; the last ones published may not have arrived yet. (Without subscribers
-  // it waits for them, 20 ms at most.) Also after the shutdown. Async-signal-safe as long as this
-  // handle is alive. See InstallCrashDump.
+  // each, oldest first; the last ones published may not have arrived yet (but see
+  // AliveSnapshot). Also after the shutdown. Async-signal-safe as long as this handle is alive. See
+  // InstallCrashDump.
   void DumpRecent(int fd) const noexcept;
 
   [[nodiscard]] SupervisorStats Stats() const;
