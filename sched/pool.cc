@@ -32,7 +32,6 @@ size_t WorkersFor(size_t asked, size_t most, const Placement& placement) {
 class NoKeeper final : public Keeper {
  public:
   void OnRefused(Runnable&) noexcept override { std::terminate(); }
-  void OnShort() noexcept override { std::terminate(); }
 };
 NoKeeper no_keeper;
 
@@ -42,20 +41,6 @@ uint32_t NextId() {
 }
 
 }  // namespace
-
-// Trivially copyable, so that its copies are made inside TBB, in memory that TBB recycles
-// from thread to thread by edges no checker sees. Ours are in the seat.
-struct Pool::WorkItem {
-  void operator()() const {
-    static_cast<void>(seat->handed_.load(std::memory_order_acquire));  // before all else
-    target->RunItem(index, by_door);
-  }
-
-  Pool* target;
-  TbbSeat* seat;
-  uint32_t index;
-  bool by_door;
-};
 
 Pool::Pool(size_t workers, const Placement& placement, Executor* executor)
     : id_(NextId()),
@@ -78,6 +63,17 @@ Pool::~Pool() = default;
 bool Pool::OnWorkerOf(uint32_t id) { return ArenaObserver::Here() == id && id != 0; }
 uint32_t Pool::ExchangeHere(uint32_t id) { return ArenaObserver::ExchangeHere(id); }
 
+void Pool::Start() {
+  if (executor_ != nullptr) return;
+  // The first time that a thread is inside, TBB makes what it keeps of it.
+  tbb_->crew.Start(
+      workers_, [this] { tbb_->arena.execute([] {}); }, [this] { return TakeTurn(); });
+}
+
+void Pool::Stop() {
+  if (executor_ == nullptr) tbb_->crew.Stop();
+}
+
 void Pool::Submit(Runnable& runnable, Priority priority) {
   if (executor_ != nullptr) [[unlikely]]
     return executor_->Submit(runnable, priority);
@@ -88,43 +84,24 @@ void Pool::Announce(uint64_t count) {
   for (uint64_t starts = count_.Announce(count); starts > 0; --starts) StartItem();
 }
 
-void Pool::StartMissing() {
-  for (size_t i = 0; i < workers_ && MayClaim() && count_.TryPromise() && StartItem(); ++i) {
-  }
-}
-
-// Keeps one promise, or calls it off. False: broken.
-bool Pool::StartItem() {
+// Keeps one promise, or calls it off.
+void Pool::StartItem() {
   while (!count_.TryCallOff()) {
     const std::optional<uint32_t> seat = free_seats_.Pop(tbb_->Link());
-    if (!seat) {  // more than kSpareSeats threads are just here, or in the last lines of Drain
+    if (!seat) {  // more than kSpareSeats threads are just here, or in the last lines of an item
       std::this_thread::yield();
       continue;
     }
-    const bool by_door = count_.NoneDrains() && tbb_->TryTakeDoor();
-    const bool started = TryStart(*seat, by_door);
-    if (!started && by_door) tbb_->LeaveDoor();
-    if (!started) free_seats_.Push(*seat, tbb_->Link());
-    if (started ? count_.Started() : count_.Break()) idle_.Notify();
-    if (!started) keeper_->OnShort();
-    return started;
+    SendItem(*seat);
+    if (count_.Started()) idle_.Notify();
+    return;
   }
-  return true;
 }
 
-// False: TBB has no memory for the item.
-bool Pool::TryStart(uint32_t index, bool by_door) {
-  TbbSeat& seat = tbb_->seats[index];
-  oneapi::tbb::task_handle item;
-  try {
-    item = seat.group_.defer(WorkItem{this, &seat, index, by_door});
-  } catch (const std::exception&) {
-    seat.group_.Uncount();
-    return false;
-  }
-  seat.handed_.fetch_add(1, std::memory_order_release);
-  tbb_->Enqueue(std::move(item), by_door);
-  return true;
+// A thread of the crew takes its turn on the seat.
+void Pool::SendItem(uint32_t index) {
+  starts_.Push(index, tbb_->Link());
+  tbb_->crew.Call();
 }
 
 // What runs again on the seat, or one of those that wait, on the seat or `anywhere`, in its
@@ -232,35 +209,31 @@ bool Pool::StayAwake() const {
   return false;
 }
 
-void Pool::RunItem(uint32_t index, bool by_door) {
-  TbbSeat& seat = tbb_->seats[index];
-  bool has_door = by_door;
-  // If others are awake by now it goes where they are, as any other item.
-  bool drains = !by_door || tbb_->HasRoom();
-  bool over = false;
-  do {
-    if (drains) over = by_door ? DrainInside(seat) : Drain(seat);
-    // Before the seat goes, so that who joins sees it. If there is no memory to pass the seat on,
-    // this item stays, and drains: nobody takes the door meanwhile, once its starter has counted
-    // it.
-    if (std::exchange(has_door, false)) tbb_->LeaveDoor();
-    drains = true;
-  } while (!PassOn(index, over));
+// Of a thread of the crew. False: there was no seat with the call, and so it is the last one.
+bool Pool::TakeTurn() {
+  const std::optional<uint32_t> index = starts_.Pop(tbb_->Link());
+  if (!index) return false;
+  TbbSeat& seat = tbb_->seats[*index];
+  seat.handed_.fetch_add(1, std::memory_order_release);
+  tbb_->Enter([this, &seat] {
+    static_cast<void>(seat.handed_.load(std::memory_order_acquire));  // it may be another thread
+    RunItem(seat);
+    seat.handed_.fetch_add(1, std::memory_order_release);
+  });
+  static_cast<void>(seat.handed_.load(std::memory_order_acquire));
+  return true;
 }
 
-// On the door's thread, in the arena, as an item there: in the seat's context, which is free again
-// when this returns.
-bool Pool::DrainInside(TbbSeat& seat) {
+// The seat is given on from in here: a thread of the crew may be kept in Enter.
+void Pool::RunItem(TbbSeat& seat) {
   bool over = false;
-  const auto drain = [this, &seat, &over] {
-    static_cast<void>(seat.handed_.load(std::memory_order_acquire));  // it may be another thread
-    over = Drain(seat);
-    seat.handed_.fetch_add(1, std::memory_order_release);
-  };
-  seat.handed_.fetch_add(1, std::memory_order_release);
-  tbb_->arena.execute([&] { oneapi::tbb::task_group(seat.context_).run_and_wait(drain); });
-  static_cast<void>(seat.handed_.load(std::memory_order_acquire));
-  return over;
+  while (!over) {
+    // As work of the seat's context, which is where nested loops find theirs.
+    oneapi::tbb::task_group(seat.context_).run_and_wait([&] { over = Drain(seat); });
+    if (!over && StepAside(seat.number())) return;
+  }
+  free_seats_.Push(seat.number(), tbb_->Link());
+  idle_.Notify();
 }
 
 // True: nothing is left to do; false: the item's time is up.
@@ -291,16 +264,6 @@ bool Pool::Drain(TbbSeat& seat) {
   return runnable == nullptr;
 }
 
-// To whoever has the seat next. False: there is no memory for an item, so this one goes on.
-bool Pool::PassOn(uint32_t index, bool over) {
-  if (!over) return StepAside(index) || TryStart(index);
-  TbbSeat& seat = tbb_->seats[index];
-  free_seats_.Push(index, tbb_->Link());
-  idle_.Notify();
-  seat.handed_.fetch_add(1, std::memory_order_release);
-  return true;
-}
-
 // True: the seat is Resume's.
 bool Pool::StepAside(uint32_t index) {
   if (!keeper_->Resumes()) return false;
@@ -324,7 +287,7 @@ bool Pool::StepAside(uint32_t index) {
 void Pool::Resume() {
   const uint32_t aside = aside_.load(std::memory_order_acquire);
   if (aside == 0) return;
-  if (!TryStart(aside - 1)) return keeper_->OnAside();  // no memory: later
+  SendItem(aside - 1);
   // release: pairs with the acquire in StepAside, for who comes next.
   aside_.store(0, std::memory_order_release);
 }
@@ -332,10 +295,7 @@ void Pool::Resume() {
 void Pool::Join() {
   if (executor_ != nullptr) return executor_->JoinPool();
   Await(idle_, [this] { return count_.TryClose(); });
-  for (TbbSeat& seat : tbb_->seats) {
-    seat.group_.wait();
-    static_cast<void>(seat.handed_.load(std::memory_order_acquire));
-  }
+  Stop();
 }
 
 }  // namespace taskvisor::internal

@@ -84,8 +84,6 @@ class Keeper {
  public:
   // The ready queue has no room for it: to be submitted again, later.
   virtual void OnRefused(Runnable& runnable) noexcept = 0;
-  // TBB has no room for a work item that is needed: Pool::StartMissing is due, later.
-  virtual void OnShort() noexcept = 0;
   // Pool::Resume is due, in a moment. False: it will never come, and nobody may step aside.
   [[nodiscard]] virtual bool Resumes() const noexcept { return false; }
   virtual void OnAside() noexcept {}
@@ -96,20 +94,24 @@ class Keeper {
 
 // Pool
 //
-// Runs Runnables on TBB workers. A work item of a TBB task group does not carry one
-// Runnable, it drains: it takes from the ready queue until that is empty or its time
-// budget is spent, then goes back to TBB and comes again. At most `workers` items drain at a time:
-// the arena has no more threads.
+// Runs Runnables in an arena of oneTBB, on threads of its own (Crew). A work item does not carry
+// one Runnable, it drains: it takes from the ready queue until that is empty. At most `workers`
+// items drain at a time, each on a seat, as work of that seat's task_group_context.
+//
+//   seat:  free_seats_ ── SendItem ──▶ starts_ ── TakeTurn ──▶ an item drains ──▶ free_seats_
+//                                        ▲                         │ StepAside
+//                                        └──────── Resume ──── aside_
 //
 // Who may take what, and when an item starts and ends, is WorkCount's. What a seat may take,
 // it takes in one go, one after the other, onto its Shelf: the queue's counters come to it
 // once for all of them. An item that finds nothing looks on for some 30 us before it leaves,
 // yielding its core: to start it again costs the submitter more than that.
 //
-// A pool that sleeps is woken through its door: an arena of one thread, which enters the pool's
-// arena with the item. To enqueue in that itself wakes as many threads as it has slots, and a core
-// that sleeps takes its time to come back: 25 us for 7, where there are two. The door is for one
-// item at a time, and for the first only; all others are enqueued.
+// Why not TBB's own threads: it calls none for what is enqueued as long as threads of its own are
+// busy where it does not count on them, as that of an arena with one long body and nothing else to
+// do; it takes them for about to come back. What another pool was given then waited for the end of
+// that body. And it calls one for each slot of the arena, for one item: 25 us, not 5, where there
+// are two. Its threads come for nested parallel loops, into what the crew leaves free of the slots.
 //
 // Three classes of priority, by ReadyLanes' rule; nothing that runs is interrupted. So a high one
 // begins when the first body on any seat ends, or the one after it, if that seat's turn is a
@@ -117,35 +119,38 @@ class Keeper {
 // nothing while others wait. Meanwhile a seat whose turn is the normal class's looks at the
 // shelves of all seats first, so that what lies behind a long body there is not passed over.
 //
-// Nested parallel loops get workers although Runnables are waiting. A TBB worker takes what was
-// enqueued before it steals, so an item that came again at once would be all that it ever sees.
-// Therefore, when another seat's Runnable has run for longer than the budget (a loop may be in
-// it that wants help), an item whose time is up steps aside: it still counts as draining, and
+// Nested parallel loops get threads although Runnables are waiting. When another seat's Runnable
+// has run for longer than an item's budget (a loop may be in it that wants help), an item whose
+// time is up steps aside: it still counts as draining, leaves its slot to a thread of TBB's, and
 // comes again when its keeper says Resume, some 100 us later. One at a time.
 //
-//   aside_:  0 ── StepAside(seat) ──▶ seat + 1 ── Resume, the item is with TBB ──▶ 0
+//   aside_:  0 ── StepAside(seat) ──▶ seat + 1 ── Resume ──▶ 0
 //
 // oneTBB, as of 2021.8, needs all of this to be true:
-//   - task_arena(n, 0): no slot is kept for an outside thread, so work runs with
-//     nobody waiting; items go in through enqueue, which also works on one CPU;
-//   - global_control(max_allowed_parallelism) above the sum of all pools' workers, or
-//     n - 1 threads come for n workers, and none on one core;
-//   - execute() takes any free slot, runs its function on the calling thread there, and asks for
-//     one worker less meanwhile (2021.8: nested_arena_context), so no thread comes in vain;
+//   - task_arena(n, 0): no slot is kept for an outside thread, so each one that is inside asks for
+//     one thread less of TBB's (nested_arena_context);
+//   - global_control(max_allowed_parallelism) above the sum of all pools' workers, or too few
+//     threads come to help;
+//   - what execute() is given where the arena is full comes before pieces of loops;
 //   - no exception leaves an item;
-//   - the library is not instrumented for TSan, so the hand-off of an item goes
-//     through an atomic of ours (WorkItem in pool.cc).
+//   - the library is not instrumented for TSan, so where it hands an item over there are edges of
+//     ours (TakeTurn in pool.cc).
 //
-// Progress: Submit is lock-free but for TBB's own queues when it starts an item and
-// malloc when the ready queue grows, as long as at most kSpareSeats threads are stopped
-// between a seat and its item. Memory order: what happened before Submit(r) is
-// visible to r.Run.
+// Progress: Submit is lock-free but for the kernel's wake when it starts an item and malloc when
+// the ready queue grows, as long as at most kSpareSeats threads are stopped between a seat and its
+// item. Memory order: what happened before Submit(r) is visible to r.Run.
 class Pool {
  public:
   // workers = 0: as many as this process may use cores (UsableCores). REQUIRES: as there.
   // `executor`: runs everything in the place of TBB, on so many seats as `workers` says.
   explicit Pool(size_t workers, const Placement& placement = {}, Executor* executor = nullptr);
   ~Pool();  // REQUIRES: Join was called, or nothing was ever submitted.
+
+  // Makes the threads; nothing runs before that. Throws what std::thread throws, or bad_alloc, and
+  // has made none. They take the signals that the caller takes.
+  void Start();
+  // Undoes Start. REQUIRES: nothing was submitted.
+  void Stop();
 
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -172,16 +177,12 @@ class Pool {
     SubmitRange(Elements<At>{&at, 0}, count, priority);
   }
 
-  // Makes up for work items that there was no memory for; calls OnShort again if there still
-  // is none. Harmless at any time before Join has returned.
-  void StartMissing();
-
   // The item that stepped aside, if there is one, comes again. One thread at a time.
   void Resume();
 
-  // Waits until everything submitted has run and TBB has let go of our items, and closes
-  // the pool: a later Submit does nothing. (An entry may be finished by a stopper between
-  // becoming ready and its Submit; such a latecomer has nothing to run.) Not from a worker.
+  // Waits until everything submitted has run, ends the threads and closes the pool: a later Submit
+  // does nothing. (An entry may be finished by a stopper between becoming ready and its Submit;
+  // such a latecomer has nothing to run.) Not from a worker.
   void Join();
 
   // True on a thread that is inside this pool's arena, also in a nested loop.
@@ -211,19 +212,17 @@ class Pool {
 
   class TbbSeat;
   struct Tbb;
-  struct WorkItem;
 
   // For items that are on their way in, or on their way out.
   static constexpr size_t kSpareSeats = 16;
   static size_t SeatsFor(size_t workers) { return 2 * workers + kSpareSeats; }
 
   void Announce(uint64_t count);
-  bool StartItem();
-  [[nodiscard]] bool TryStart(uint32_t seat, bool by_door = false);
-  void RunItem(uint32_t seat, bool by_door);
+  void StartItem();
+  void SendItem(uint32_t seat);
+  [[nodiscard]] bool TakeTurn();
+  void RunItem(TbbSeat& seat);
   [[nodiscard]] bool Drain(TbbSeat& seat);
-  [[nodiscard]] bool DrainInside(TbbSeat& seat);
-  [[nodiscard]] bool PassOn(uint32_t seat, bool over);
   [[nodiscard]] bool StepAside(uint32_t seat);
   [[nodiscard]] Runnable* Again(TbbSeat& seat, bool anywhere);
   [[nodiscard]] Runnable* Next(TbbSeat& seat);
@@ -242,6 +241,7 @@ class Pool {
   const std::unique_ptr<Shelf<Runnable*>[]> shelves_;  // of the seats
   EventCount idle_;
   IndexStack free_seats_;
+  IndexStack starts_;  // seats whose items wait for a thread of the crew, each with a call of it
   Keeper* keeper_;
   Atomic<uint32_t> aside_{0};
   Idler* idler_ = nullptr;

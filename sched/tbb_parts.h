@@ -20,10 +20,10 @@
 
 namespace taskvisor::internal {
 
-// TBB makes as many workers as the smallest global_control allows: one control per pool
-// would let the smallest pool starve all others. So there is one for all pools, and it
-// leaves the rest of the process its usual share. (A smaller control of the host's own
-// still counts: then bodies share what it allows.)
+// TBB's threads help in the nested loops of bodies. It makes as many as the smallest
+// global_control allows: one control per pool would let the smallest pool starve all others. So
+// there is one for all pools, and it leaves the rest of the process its usual share. (A smaller
+// control of the host's own still counts: then loops share what it allows.)
 class WorkerBudget {
  public:
   static void Add(size_t workers) { Instance().Change(static_cast<int64_t>(workers)); }
@@ -51,16 +51,9 @@ class WorkerBudget {
   std::unique_ptr<Control> control_;
 };
 
-// TBB counts an item before it looks for memory for it, and keeps the count if there is none
-// (2021.8: task_group_base::prepare_task_handle): nobody could wait for the group any more.
-class Group final : public oneapi::tbb::task_group {
- public:
-  using task_group::task_group;
-  void Uncount() { m_wait_ctx.release(); }
-};
-
-// No slot is kept for an outside thread. The constraints are set here, because a constructor
-// that takes all of them is a preview of oneTBB's: see cores.cc.
+// No slot is kept for an outside thread: each of the crew's that is inside leaves one less to
+// TBB's, so that no more than `workers` threads are busy. The constraints are set here, because a
+// constructor that takes all of them is a preview of oneTBB's: see cores.cc.
 class Arena final : public oneapi::tbb::task_arena {
  public:
   Arena(size_t workers, const Placement& placement)
@@ -93,16 +86,11 @@ class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
   }
   void on_scheduler_entry(bool) override {
     const uint32_t pool = pool_.load(std::memory_order_acquire);  // first: see there
-    inside_.fetch_add(1, std::memory_order_relaxed);
     Set(pool);
   }
   void on_scheduler_exit(bool) override {
-    inside_.fetch_sub(1, std::memory_order_relaxed);
     Set(0);  // last: see there
   }
-
-  // Threads in the arena, at work or looking for some: a hint, they come and go.
-  [[nodiscard]] int64_t inside() const { return inside_.load(std::memory_order_relaxed); }
 
   // The pool whose arena the calling thread is in; 0: none.
   static uint32_t Here() { return t_here; }
@@ -119,7 +107,6 @@ class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
   // Atomic for the edges that TBB, not instrumented, does not show.
   Atomic<uint32_t> pool_{0};
   Atomic<uint64_t> calls_{0};
-  Atomic<int64_t> inside_{0};
 };
 
 inline thread_local uint32_t ArenaObserver::t_here = 0;

@@ -18,15 +18,14 @@ namespace taskvisor::internal {
 //                                                  └── Claim of a seat with nothing to do
 //
 //   item:  promised ── Started ──▶ draining ── TryLeave ──▶ out
-//             ├─ TryCallOff: none is needed any more
-//             └─ Break: there is no memory for it; TryPromise makes up for it later
+//             └─ TryCallOff: none is needed any more
 //
 // Word:  | pending : 28 | batch : 10 | starting : 12 | closed : 1 | draining + kNone : 13 |
 //   pending    pushed and not yet claimed
 //   batch      which seat claimed several at once last, and which of its batches that was
-//   starting   promised starts: their threads have yet to give TBB an item
+//   starting   promised starts: their threads have yet to send an item
 //   closed     joined: what is announced now never runs
-//   draining   items that TBB was given and that are not yet out. An item that leaves
+//   draining   items that were sent and that are not yet out. An item that leaves
 //              before its starter has counted it takes this below kNone for a moment
 //
 // A promise does not count as draining: a thread that is stopped before it keeps it would
@@ -94,26 +93,11 @@ class WorkCount {
         .done;
   }
 
-  // The promise is kept: TBB has the item. True: it is out already, and nothing is left to
+  // The promise is kept: the item is sent. True: it is out already, and nothing is left to
   // do; who joins is to be told.
   [[nodiscard]] bool Started() {
     // acq_rel: Join judges the word that this leaves.
     return IsOver(word_.fetch_add(1 - kStartingOne, std::memory_order_acq_rel) + 1 - kStartingOne);
-  }
-
-  // The promise cannot be kept. True: nothing is left to do; who joins is to be told.
-  [[nodiscard]] bool Break() {
-    return IsOver(word_.fetch_sub(kStartingOne, std::memory_order_acq_rel) - kStartingOne);
-  }
-  // Makes one promise more if an item is missing.
-  [[nodiscard]] bool TryPromise() {
-    return UpdateIf(
-               word_,
-               [this](uint64_t w) {
-                 return Missing(w) > 0 && ((w >> kStartingShift) & kStartingMask) < kStartingMask;
-               },
-               [](uint64_t w) { return w + kStartingOne; })
-        .done;
   }
 
   struct Claimed {
@@ -250,6 +234,16 @@ class WorkCount {
     return UpdateIf(
                credits, [](uint64_t c) { return (c & kCountMask) > 0; },
                [](uint64_t c) { return c - 1; })
+        .done;
+  }
+  // Makes one promise more if an item is missing.
+  [[nodiscard]] bool TryPromise() {
+    return UpdateIf(
+               word_,
+               [this](uint64_t w) {
+                 return Missing(w) > 0 && ((w >> kStartingShift) & kStartingMask) < kStartingMask;
+               },
+               [](uint64_t w) { return w + kStartingOne; })
         .done;
   }
   // A credit of anybody's.

@@ -45,16 +45,26 @@ Runtime::~Runtime() = default;
 
 void Runtime::Start() {
   std::call_once(start_once_, [this] {
-    const BlockSignals block;
-    timers_.Start();
+    pool_.Start();  // its threads run code of the user's, and take signals as any of the host's
     try {
-      subscribers_.bus().Start();
+      StartOwnThreads();
     } catch (...) {
-      timers_.Stop();
+      pool_.Stop();
       throw;
     }
     started_.store(true, std::memory_order_release);
   });
+}
+
+void Runtime::StartOwnThreads() {
+  const BlockSignals block;
+  timers_.Start();
+  try {
+    subscribers_.bus().Start();
+  } catch (...) {
+    timers_.Stop();
+    throw;
+  }
 }
 
 absl::Status Runtime::Run(std::vector<TaskSpec> batch) {

@@ -72,6 +72,7 @@ class Runtime : public std::enable_shared_from_this<Runtime> {
   [[nodiscard]] Shutdown& shutdown() { return shutdown_; }
 
  private:
+  void StartOwnThreads();
   // On a worker, or in user code on a thread that others wait for.
   [[nodiscard]] bool MustNotWait() const;
   absl::StatusOr<bool> RemoveFound(TaskId id, CancelCause cause);

@@ -14,7 +14,7 @@ namespace {
 // is memory.
 constexpr std::chrono::milliseconds kPause{2};
 
-// For a TBB worker to find a loop that it can help with: it looks for one at once.
+// For a thread of TBB's to find a loop that it can help with: it looks for one at once.
 constexpr std::chrono::microseconds kAside{100};
 
 }  // namespace
@@ -31,10 +31,6 @@ SetAside::SetAside(TimerQueue& timers, const Registry& registry, Actor& actor, P
 
 void SetAside::Put(Entry& entry) noexcept {
   entry.marks.fetch_or(Entry::kSetAside, std::memory_order_release);  // pairs with Look's
-  LookLater();
-}
-
-void SetAside::LookLater() noexcept {
   if (due_.exchange(true, std::memory_order_acq_rel)) return;
   ArmIn(*this, kPause);  // only one at a time: `due_` was clear, so the last one has fired
 }
@@ -49,7 +45,6 @@ void SetAside::ArmIn(Timer& timer, Duration pause) noexcept {
 
 void SetAside::Look() {
   static_cast<void>(due_.exchange(false, std::memory_order_acq_rel));
-  pool_.StartMissing();
   registry_.ForEach([this](Entry& entry, Snapshot) {
     // The load alone leaves the line shared: most are not marked.
     constexpr uint8_t kMark = Entry::kSetAside;

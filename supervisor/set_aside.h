@@ -26,8 +26,7 @@ class TimerQueue;
 // element of the ready queue, and then does nothing. A stopper finishes an entry that is set
 // aside as any that is at rest: no shutdown waits for memory.
 //
-// Also for TBB's work items that there was no memory for, and for the one that has stepped aside
-// for a nested loop, on a timer of its own.
+// Also for the work item that has stepped aside for a nested loop, on a timer of its own.
 //
 // Cost: nothing while there is memory. Otherwise a look at every slot, kPause apart.
 //
@@ -43,7 +42,6 @@ class SetAside final : public Keeper, private Timer {
 
   // All that runs on a supervisor's pool is an Entry.
   void OnRefused(Runnable& runnable) noexcept override { Put(static_cast<Entry&>(runnable)); }
-  void OnShort() noexcept override { LookLater(); }
   [[nodiscard]] bool Resumes() const noexcept override { return true; }
   void OnAside() noexcept override;
 
@@ -56,7 +54,6 @@ class SetAside final : public Keeper, private Timer {
     Pool& pool;
   };
 
-  void LookLater() noexcept;
   // On a clock that somebody has to move it is due at once.
   void ArmIn(Timer& timer, Duration pause) noexcept;
   void Look();

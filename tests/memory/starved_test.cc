@@ -126,6 +126,22 @@ TEST(Starved, TasksWhoseDelayIsOverRunAgain) {
   EXPECT_EQ(ended, kMany);
 }
 
+// More of them than any test before this one needed.
+TEST(Starved, NoThreadHasToBeMadeAfterTheStart) {
+  constexpr size_t kWorkers = 9;
+  auto supervisor = Supervisor::Create({.workers = kWorkers});
+  const SupervisorHandle handle = supervisor->Serve();
+  std::atomic<size_t> inside{0};
+  Gate go;
+  const StarvedOthers no_memory;
+  for (size_t i = 0; i < kWorkers; ++i) {
+    ASSERT_TRUE(handle.Add(TaskSpec::Once([&] { ++inside, go.Pass(); })).ok());
+  }
+  EXPECT_TRUE(Eventually([&] { return inside == kWorkers; }));
+  go.Open();
+  EXPECT_EQ(handle.Shutdown(), absl::OkStatus());
+}
+
 TEST(Starved, AShutdownEndsThoseThatWaitForMemory) {
   SupervisorConfig config{.workers = 2};
   config.max_concurrent = 1;

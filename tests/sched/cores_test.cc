@@ -79,6 +79,7 @@ TEST_F(Placed, EveryNodeAndTypeThatIsThereRunsBodies) {
                                 .core_type = type,
                                 .max_threads_per_core = 1};
       Pool pool(0, placement);
+      pool.Start();
       EXPECT_GE(pool.workers(), 1u);
       EXPECT_LE(pool.workers(), UsableCores({}));
       std::atomic<int> runs{0};

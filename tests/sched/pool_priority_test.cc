@@ -21,6 +21,7 @@ using testing::Gate;
 class HeldPool : public ::testing::Test {
  protected:
   void SetUp() override {
+    pool_.Start();
     pool_.Submit(hold_);
     ASSERT_TRUE(inside_.Wait());
   }
@@ -132,6 +133,7 @@ TEST(PoolPriority, EverythingRunsOnceWhateverItsClassAndWhoeverSubmits) {
   constexpr size_t kThreads = 3;
   constexpr int kEach = 20'000;
   Pool pool(2);
+  pool.Start();
   std::deque<std::atomic<int>> runs(kThreads * 3);
   std::deque<Job> jobs;
   for (size_t i = 0; i < kThreads * 3; ++i) jobs.emplace_back([&runs, i](Seat&) { ++runs[i]; });

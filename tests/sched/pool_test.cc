@@ -25,6 +25,7 @@ using testing::Gate;
 
 TEST(Pool, RunsEverythingOnceThoughNobodyWaits) {
   Pool pool(2);
+  pool.Start();
   std::atomic<int> runs{0};
   Job job([&](Seat&) { runs.fetch_add(1); });
   for (int i = 0; i < 100; ++i) pool.Submit(job);
@@ -35,6 +36,7 @@ TEST(Pool, RunsEverythingOnceThoughNobodyWaits) {
 
 TEST(Pool, JoinWaitsForWhatIsQueuedAndForWhatThatSubmits) {
   Pool pool(1);
+  pool.Start();
   std::atomic<int> runs{0};
   Job last([&](Seat&) { runs.fetch_add(1); });
   Job middle([&](Seat&) {
@@ -53,6 +55,7 @@ TEST(Pool, JoinWaitsForWhatIsQueuedAndForWhatThatSubmits) {
 // One seat claims several elements and meets a long body with them; the other one repeats.
 TEST(Pool, ARunnableThatRunsAgainStrandsNothingBehindALongBody) {
   Pool pool(2);
+  pool.Start();
   Gate go, all_others;
   std::atomic<int> inside{0};
   std::atomic<int> others{0};
@@ -88,6 +91,7 @@ TEST(Pool, WhoRunsAgainAtOnceIsToldThatItsReadingOfTheClockIsStillGood) {
   bool told = false;
   for (int round = 0; round < 100 && !told; ++round) {  // its item's time may be up just then
     Pool pool(1);
+    pool.Start();
     std::vector<bool> still_now;
     Job other([&](Seat& seat) { EXPECT_FALSE(seat.StillNow()); });
     Job repeater({});
@@ -111,6 +115,7 @@ TEST(Pool, ASubmitAfterJoinIsHarmlessAndRunsNothing) {
   Job job([&](Seat&) { runs.fetch_add(1); });
   {
     Pool pool(1);
+    pool.Start();
     pool.Submit(job);
     pool.Join();
     pool.Submit(job);
@@ -121,6 +126,7 @@ TEST(Pool, ASubmitAfterJoinIsHarmlessAndRunsNothing) {
 
 TEST(Pool, WhatHappenedBeforeSubmitIsSeenByTheBody) {
   Pool pool(2);
+  pool.Start();
   constexpr size_t kJobs = 2000;
   std::vector<int> written(kJobs);  // not atomic: the pool's edges are all there is
   std::vector<int> seen(kJobs);
@@ -136,6 +142,7 @@ TEST(Pool, WhatHappenedBeforeSubmitIsSeenByTheBody) {
 
 TEST(Pool, SubmitRangeRunsEachElementOnce) {
   Pool pool(2);
+  pool.Start();
   std::atomic<int> runs{0};
   std::deque<Job> jobs;
   std::vector<Runnable*> range;
@@ -149,6 +156,7 @@ TEST(Pool, SubmitRangeRunsEachElementOnce) {
 
 TEST(Pool, ManyThreadsSubmitAndNothingIsLost) {
   Pool pool(3);
+  pool.Start();
   std::atomic<int> runs{0};
   Job job([&](Seat&) { runs.fetch_add(1); });
   std::vector<std::thread> threads;
@@ -162,8 +170,29 @@ TEST(Pool, ManyThreadsSubmitAndNothingIsLost) {
   EXPECT_EQ(runs, 20'000);
 }
 
+// TBB's own threads would not come: it takes those that run the long bodies for about to be free.
+TEST(Pool, LongBodiesOfOthersHoldUpNothing) {
+  constexpr size_t kPools = 6;
+  std::atomic<size_t> runs{0};
+  std::atomic<size_t> inside{0};
+  Gate go;
+  Job quick([&](Seat&) { runs.fetch_add(1); });
+  Job holder([&](Seat&) { inside.fetch_add(1), go.Pass(); });
+  std::deque<Pool> pools;
+  for (size_t i = 0; i < kPools; ++i) {
+    Pool& pool = pools.emplace_back(2);
+    pool.Start();
+    for (int n = 0; n < 20; ++n) pool.Submit(quick);
+    pool.Submit(holder);
+    ASSERT_TRUE(Eventually([&] { return inside == i + 1 && runs == 20 * (i + 1); }));
+  }
+  go.Open();
+  for (Pool& pool : pools) pool.Join();
+}
+
 TEST(Pool, AsManyBodiesAsWorkersAreInsideAtOnceAndNoMore) {
   Pool pool(4);  // also on fewer cores
+  pool.Start();
   Gate release;
   std::atomic<int> inside{0};
   std::atomic<int> most{0};
@@ -191,7 +220,11 @@ TEST(Pool, PoolsDoNotTakeEachOthersWorkers) {
     release.Pass();
   });
   std::deque<Pool> pools;
-  for (int i = 0; i < 4; ++i) pools.emplace_back(size_t{1}).Submit(held);
+  for (int i = 0; i < 4; ++i) {
+    Pool& pool = pools.emplace_back(size_t{1});
+    pool.Start();
+    pool.Submit(held);
+  }
   EXPECT_TRUE(Eventually([&] { return inside == 4; }));
   release.Open();
   for (Pool& pool : pools) pool.Join();
@@ -199,8 +232,25 @@ TEST(Pool, PoolsDoNotTakeEachOthersWorkers) {
 
 class PoolWithLoops : public testing::TbbTest {};
 
+TEST_F(PoolWithLoops, ALoopInABodyGetsAThreadOfTbbs) {
+  Pool pool(2);
+  pool.Start();
+  std::atomic<bool> helped{false};
+  Job looper([&](Seat&) {
+    std::atomic<int> inside{0};
+    oneapi::tbb::parallel_for(0, 2, [&](int) {
+      inside.fetch_add(1);
+      if (Eventually([&] { return inside == 2; })) helped = true;
+    });
+  });
+  pool.Submit(looper);
+  pool.Join();
+  EXPECT_TRUE(helped);
+}
+
 TEST_F(PoolWithLoops, ParallelLoopsInsideBodiesFinish) {
   Pool pool(2);
+  pool.Start();
   std::atomic<int> iterations{0};
   Job job(
       [&](Seat&) { oneapi::tbb::parallel_for(0, 1000, [&](int) { iterations.fetch_add(1); }); });
@@ -211,6 +261,7 @@ TEST_F(PoolWithLoops, ParallelLoopsInsideBodiesFinish) {
 
 TEST_F(PoolWithLoops, CancelNestedEndsTheLoopOfItsSeatOnlyAndOnlyOfThatBody) {
   Pool pool(2);
+  pool.Start();
   Gate in_loop;
   Gate cancelled;
   Gate other_in_loop;
@@ -259,7 +310,9 @@ TEST_F(PoolWithLoops, CancelNestedEndsTheLoopOfItsSeatOnlyAndOnlyOfThatBody) {
 
 TEST_F(PoolWithLoops, KnowsItsWorkersAlsoInsideTheirLoops) {
   Pool pool(2);
+  pool.Start();
   Pool other(1);
+  other.Start();
   std::atomic<int> wrong{0};
   Job job([&](Seat&) {
     if (!pool.OnWorker() || other.OnWorker()) wrong.fetch_add(1);
@@ -281,6 +334,7 @@ TEST_F(PoolWithLoops, KnowsItsWorkersAlsoInsideTheirLoops) {
 TEST(Pool, NothingWaitsBehindALongBodyWhileOthersGoRoundAndRound) {
   constexpr int kJobs = 200;
   Pool pool(2);
+  pool.Start();
   std::atomic<int> rounds[kJobs] = {};
   std::atomic<bool> over{false};
   std::deque<Job> jobs;
@@ -322,6 +376,7 @@ TEST(Pool, NothingWaitsBehindALongBodyWhileOthersGoRoundAndRound) {
   if (sched_setaffinity(0, sizeof(one), &one) != 0) std::_Exit(2);
   for (const size_t workers : {0u, 1u, 3u}) {
     Pool pool(workers);
+    pool.Start();
     std::atomic<int> runs{0};
     Job nested([&](Seat&) { oneapi::tbb::parallel_for(0, 100, [&](int) { runs.fetch_add(1); }); });
     Job job([&](Seat&) { pool.Submit(nested); });

@@ -23,7 +23,7 @@ extern "C" const char* __tsan_default_options() {
 extern "C" const char* __tsan_default_suppressions() {
   return "called_from_lib:libtbb.so\ncalled_from_lib:libabsl_symbolize.so\n"
          "race_top:tbb::detail::d1::task_arena_function\n"
-         "race_top:taskvisor::internal::Pool::DrainInside\n";
+         "race_top:taskvisor::internal::Pool::TakeTurn\n";
 }
 
 // oneTBB keeps an observer's proxy for as long as one of its workers, which it never joins

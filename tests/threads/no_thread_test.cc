@@ -33,7 +33,7 @@ namespace taskvisor::testing {
 namespace {
 
 // In the order in which they are made.
-enum Thread { kTimers = 1, kBus = 2, kSubscription = 3 };
+enum Thread { kWorker = 1, kTimers = 2, kBus = 3, kSubscription = 4 };
 
 struct NoThread : ::testing::TestWithParam<Thread> {
   void TearDown() override { g_until_failure = 0; }
@@ -89,7 +89,7 @@ TEST_P(NoThread, ASupervisorThatCouldNotServeIsDestroyed) {
   EXPECT_EQ(recorder.use_count(), 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Of, NoThread, ::testing::Values(kTimers, kBus));
+INSTANTIATE_TEST_SUITE_P(Of, NoThread, ::testing::Values(kWorker, kTimers, kBus));
 
 // What it misses is counted.
 TEST(NoThreadOf, ASubscriberItIsClosedAndLetGo) {

@@ -1,0 +1,51 @@
+#ifndef TASKVISOR_SCHED_CREW_H_
+#define TASKVISOR_SCHED_CREW_H_
+
+#include <semaphore.h>
+
+#include <cstddef>
+#include <functional>
+#include <vector>
+
+#include "sched/thread.h"
+
+namespace taskvisor::internal {
+
+// Crew
+//
+// Threads that wait until they are called. A call is one turn of one thread: of one that waits, or
+// else of the next that comes back from its turn. So each call is answered, however long others
+// are at theirs, and a call wakes one thread and no more.
+//
+// Memory order: what happened before Call is visible to the turn that it leads to.
+// Progress: Call is lock-free but for the kernel's wake.
+class Crew {
+ public:
+  Crew();
+  ~Crew();
+  Crew(const Crew&) = delete;
+  Crew& operator=(const Crew&) = delete;
+
+  // Makes `size` threads. Each prepares, all of them before this returns; what prepare() throws,
+  // and what std::thread throws, this throws, and has made nothing. A thread whose turn() answers
+  // false ends. Any number of calls: there is one crew.
+  void Start(size_t size, std::function<void()> prepare, std::function<bool()> turn);
+
+  // Also before Start.
+  void Call() { sem_post(&calls_); }
+
+  // Calls each thread once more: REQUIRES: all turns from now on are the last. Waits for them.
+  void Stop();
+
+ private:
+  void Work();
+  void Join();
+
+  sem_t calls_;
+  std::function<bool()> turn_;
+  std::vector<Thread> threads_;
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SCHED_CREW_H_
