@@ -131,7 +131,8 @@ class Keeper {
 //     one thread less of TBB's (nested_arena_context);
 //   - global_control(max_allowed_parallelism) above the sum of all pools' workers, or too few
 //     threads come to help;
-//   - what execute() is given where the arena is full comes before pieces of loops;
+//   - what execute() is given where the arena is full is taken by the first thread there that has
+//     done its share of a loop, before it steals another;
 //   - no exception leaves an item;
 //   - the library is not instrumented for TSan, so where it hands an item over there are edges of
 //     ours (TakeTurn in pool.cc).

@@ -56,7 +56,7 @@ struct Pool::Tbb {
   ~Tbb() { WorkerBudget::Remove(workers); }
 
   // Runs `what` in the arena: on this thread, or, where threads of TBB's that help in nested loops
-  // have taken all its slots, on the first of those that is done with its piece of a loop. Then
+  // have taken all its slots, on the first of those that has done its share of a loop. Then
   // this thread waits; as soon as there is a slot, it may run another such `what` meanwhile.
   // noexcept: if TBB has no memory to note it there, it knows no way on.
   template <class What>

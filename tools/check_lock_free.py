@@ -50,6 +50,7 @@ OFF_THE_PATH = {
     "supervisor/when.cc": "WhenAll and WhenAny: for callers that ask to wait",
     "supervisor/testing/fiber_executor.h": "a simulation: one thread, where nobody else waits",
     "supervisor/testing/fiber_executor.cc": "a simulation: one thread, where nobody else waits",
+    "sched/crew.cc": "making and ending threads, and how they wait to be called",
     "supervisor/testing/outside.h": "a simulation: how its thread waits",
     "supervisor/testing/outside.cc": "a simulation: how its thread waits",
 }
@@ -61,7 +62,6 @@ ALLOWED = (
     ("sched/tbb_parts.h", "std::mutex mutex_;", "making and ending a pool"),
     ("sched/pool.cc", "std::this_thread::yield();", "more than kSpareSeats threads stand still"),
     ("sched/pool.cc", "Await(idle_", "Join, at the end"),
-    ("sched/pool.cc", "seat.group_.wait();", "Join, at the end"),
     ("sched/ready_lanes.h", "std::this_thread::yield();",
      "an element is there for each who counted: see there"),
     ("sched/timer_queue.cc", "thread_.join();", "Stop, at the end"),

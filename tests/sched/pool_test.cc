@@ -9,6 +9,8 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -246,6 +248,45 @@ TEST_F(PoolWithLoops, ALoopInABodyGetsAThreadOfTbbs) {
   pool.Submit(looper);
   pool.Join();
   EXPECT_TRUE(helped);
+}
+
+// When the helper has done its share of the loop.
+TEST_F(PoolWithLoops, ARunnableBeginsThoughHelpersHaveTakenAllSlots) {
+  using std::chrono::steady_clock;
+  Pool pool(2);
+  pool.Start();
+  std::mutex mutex;
+  std::set<std::thread::id> threads;
+  std::atomic<bool> ran{false};
+  std::atomic<bool> loop_is_over{false};
+  const auto patience = steady_clock::now() + testing::kPatience;
+  Job looper([&](Seat&) {
+    const auto piece = [&](int) {
+      const auto until = steady_clock::now() + std::chrono::microseconds(100);
+      {
+        const std::lock_guard lock(mutex);
+        threads.insert(std::this_thread::get_id());
+      }
+      while (!ran && steady_clock::now() < until) {
+      }
+    };
+    while (!ran && steady_clock::now() < patience) {
+      oneapi::tbb::parallel_for(0, 10'000, piece, oneapi::tbb::simple_partitioner());
+    }
+    loop_is_over = true;
+  });
+  Job other([&](Seat&) {
+    EXPECT_FALSE(loop_is_over);
+    ran = true;
+  });
+  pool.Submit(looper);
+  EXPECT_TRUE(Eventually([&] {
+    const std::lock_guard lock(mutex);
+    return threads.size() > 1;
+  }));
+  pool.Submit(other);
+  pool.Join();
+  EXPECT_TRUE(ran);
 }
 
 TEST_F(PoolWithLoops, ParallelLoopsInsideBodiesFinish) {

@@ -9,9 +9,8 @@ namespace taskvisor {
 
 // Placement
 //
-// Where a supervisor's workers run, and what they yield to: oneTBB's `task_arena::constraints`
-// and `task_arena::priority`. Parallel loops inside of bodies run there too. Nothing is
-// constrained unless it is stated.
+// Where a supervisor's workers run, and the parallel loops inside of bodies: oneTBB's
+// `task_arena::constraints` and `task_arena::priority`. Nothing is constrained unless it is stated.
 //
 // The three constraints need oneTBB's tbbbind library, which finds its way by hwloc (Debian:
 // libtbbbind-2-5; libtbb12 recommends it). What is stated and cannot be had is refused: by
@@ -20,8 +19,9 @@ namespace taskvisor {
 // Example:
 //   Supervisor::Create({.placement = {.numa_node = oneapi::tbb::info::numa_nodes().front()}});
 struct Placement {
-  // When several arenas of the process want more threads than oneTBB has, those of a higher
-  // priority get them first. Between the tasks of one supervisor: TaskSpec::WithPriority.
+  // When the loops of several arenas of the process want more threads than oneTBB has, those of a
+  // higher priority get them first. Bodies themselves run on threads of the supervisor's own.
+  // Between the tasks of one supervisor: TaskSpec::WithPriority.
   Priority priority = Priority::kNormal;
 
   // One of oneapi::tbb::info::numa_nodes(): the workers stay on its cores.

@@ -42,8 +42,7 @@ using JitterSource = std::function<double(std::string_view task, uint64_t draw)>
 //   taskvisor::Supervisor::Create({.workers = 8, .grace = 10s, .max_concurrent = 4});
 struct SupervisorConfig {
   // Threads that run bodies; 0 = one per core this process may use: by its affinity mask, by
-  // `placement`, and by the CPU quota of its control groups, rounded up. At most 256, which is
-  // also what oneTBB gives to all supervisors of a process together.
+  // `placement`, and by the CPU quota of its control groups, rounded up. At most 256.
   size_t workers = 0;
 
   // On which cores, and before which other arenas of oneTBB.
