@@ -1,5 +1,6 @@
 #include "sched/crew.h"
 
+#include <exception>
 #include <future>
 #include <memory>
 #include <utility>
@@ -37,6 +38,14 @@ void Crew::Start(size_t size, std::function<void()> prepare, std::function<bool(
     throw;
   }
   works.set_value(true);
+}
+
+void Crew::Grow() noexcept {
+  try {
+    const std::lock_guard lock(mutex_);
+    threads_.emplace_back(/*executor=*/nullptr, "tv-worker", [this] { Work(); });
+  } catch (const std::exception&) {  // no thread, or no memory for one
+  }
 }
 
 void Crew::Work() {

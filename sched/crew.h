@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <mutex>
 #include <vector>
 
 #include "sched/thread.h"
@@ -31,10 +32,14 @@ class Crew {
   // false ends. Any number of calls: there is one crew.
   void Start(size_t size, std::function<void()> prepare, std::function<bool()> turn);
 
+  // One thread more, for one that is kept from its turns. If the system has none, it stays as it
+  // is.
+  void Grow() noexcept;
+
   // Also before Start.
   void Call() { sem_post(&calls_); }
 
-  // Calls each thread once more: REQUIRES: all turns from now on are the last. Waits for them.
+  // Calls each thread once more, and waits for them. REQUIRES: all turns from now on are the last.
   void Stop();
 
  private:
@@ -43,6 +48,7 @@ class Crew {
 
   sem_t calls_;
   std::function<bool()> turn_;
+  std::mutex mutex_;  // of the list
   std::vector<Thread> threads_;
 };
 

@@ -35,6 +35,9 @@ class NoKeeper final : public Keeper {
 };
 NoKeeper no_keeper;
 
+// The seat whose item a thread of a crew has brought into the arena, while it waits for its end.
+thread_local const void* t_brings = nullptr;
+
 uint32_t NextId() {
   static Atomic<uint32_t> last{0};
   return last.fetch_add(1, std::memory_order_relaxed) + 1;  // relaxed: only a number
@@ -215,13 +218,29 @@ bool Pool::TakeTurn() {
   if (!index) return false;
   TbbSeat& seat = tbb_->seats[*index];
   seat.handed_.fetch_add(1, std::memory_order_release);
+  t_brings = &seat;
   tbb_->Enter([this, &seat] {
     static_cast<void>(seat.handed_.load(std::memory_order_acquire));  // it may be another thread
+    const bool kept = t_brings != nullptr && t_brings != &seat;
+    if (kept) Replace();
     RunItem(seat);
+    if (kept) kept_.fetch_sub(1, std::memory_order_relaxed);
     seat.handed_.fetch_add(1, std::memory_order_release);
   });
+  t_brings = nullptr;
   static_cast<void>(seat.handed_.load(std::memory_order_acquire));
   return true;
+}
+
+// The calling thread has to wait for its own item, and runs that of another thread, which waits for
+// it: one item that keeps two. Its own may be over first, and another one is due then.
+void Pool::Replace() {
+  // relaxed: only counts.
+  const uint32_t kept = kept_.fetch_add(1, std::memory_order_relaxed) + 1;
+  const auto more = UpdateIf(
+      spares_, [=](uint32_t spares) { return spares < kept; },
+      [](uint32_t spares) { return spares + 1; });
+  if (more) tbb_->crew.Grow();
 }
 
 // The seat is given on from in here: a thread of the crew may be kept in Enter.

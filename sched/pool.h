@@ -223,6 +223,7 @@ class Pool {
   void SendItem(uint32_t seat);
   [[nodiscard]] bool TakeTurn();
   void RunItem(TbbSeat& seat);
+  void Replace();
   [[nodiscard]] bool Drain(TbbSeat& seat);
   [[nodiscard]] bool StepAside(uint32_t seat);
   [[nodiscard]] Runnable* Again(TbbSeat& seat, bool anywhere);
@@ -245,6 +246,8 @@ class Pool {
   IndexStack starts_;  // seats whose items wait for a thread of the crew, each with a call of it
   Keeper* keeper_;
   Atomic<uint32_t> aside_{0};
+  Atomic<uint32_t> kept_{0};    // threads that run another one's item while they wait for theirs
+  Atomic<uint32_t> spares_{0};  // made for them
   Idler* idler_ = nullptr;
   std::unique_ptr<Tbb> tbb_;
 };

@@ -50,6 +50,7 @@ OFF_THE_PATH = {
     "supervisor/when.cc": "WhenAll and WhenAny: for callers that ask to wait",
     "supervisor/testing/fiber_executor.h": "a simulation: one thread, where nobody else waits",
     "supervisor/testing/fiber_executor.cc": "a simulation: one thread, where nobody else waits",
+    "sched/crew.h": "making and ending threads",
     "sched/crew.cc": "making and ending threads, and how they wait to be called",
     "supervisor/testing/outside.h": "a simulation: how its thread waits",
     "supervisor/testing/outside.cc": "a simulation: how its thread waits",

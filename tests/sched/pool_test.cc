@@ -289,6 +289,59 @@ TEST_F(PoolWithLoops, ARunnableBeginsThoughHelpersHaveTakenAllSlots) {
   EXPECT_TRUE(ran);
 }
 
+// A thread of the pool's waits for its item, which a helper runs, and takes another's meanwhile:
+// so one item keeps two threads.
+TEST_F(PoolWithLoops, AThreadThatIsKeptByAnotherItemIsReplaced) {
+  Pool pool(2);
+  pool.Start();
+  const auto main = std::this_thread::get_id();
+  std::atomic<std::thread::id> master{main}, of_b{main}, helper{main};
+  std::atomic<bool> helper_may_go{false}, master_may_go{false};
+  std::atomic<bool> c_may_go{false}, d_ran{false};
+  Gate b_may_go;
+  std::atomic<int> inside{0}, c_inside{0};
+  Job loops([&](Seat&) {
+    master = std::this_thread::get_id();
+    oneapi::tbb::parallel_for(
+        0, 2,
+        [&](int) {
+          inside.fetch_add(1);
+          const bool own = std::this_thread::get_id() == master.load();
+          if (!own) helper = std::this_thread::get_id();
+          EXPECT_TRUE(
+              Eventually([&] { return own ? master_may_go.load() : helper_may_go.load(); }));
+        },
+        oneapi::tbb::simple_partitioner());
+  });
+  Job b([&](Seat&) {
+    of_b = std::this_thread::get_id();
+    b_may_go.Pass();
+  });
+  Job c([&](Seat&) {
+    c_inside = 1;
+    while (!c_may_go) std::this_thread::yield();
+  });
+  Job d([&](Seat&) { d_ran = true; });
+  pool.Submit(loops);
+  ASSERT_TRUE(Eventually([&] { return inside == 2; }));  // all slots are taken
+  pool.Submit(b);
+  // For its thread to find that out: if it does not, this test shows nothing.
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  helper_may_go = true;
+  ASSERT_TRUE(Eventually([&] { return of_b.load() != main; }));
+  EXPECT_EQ(of_b.load(), helper.load());
+  master_may_go = true;
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  pool.Submit(c);
+  ASSERT_TRUE(Eventually([&] { return c_inside == 1; }));
+  b_may_go.Open();
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  pool.Submit(d);
+  EXPECT_TRUE(Eventually([&] { return d_ran.load(); }));
+  c_may_go = true;
+  pool.Join();
+}
+
 TEST_F(PoolWithLoops, ParallelLoopsInsideBodiesFinish) {
   Pool pool(2);
   pool.Start();
