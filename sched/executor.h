@@ -47,7 +47,7 @@ inline constinit thread_local Waits* Waits::t_here = nullptr;
 
 // Executor
 //
-// Stands in for the system's threads and for oneTBB's workers, where a whole supervisor is to
+// Stands in for the system's threads and for a pool's, where a whole supervisor is to
 // run on one thread and on virtual time. In production there is none: each place that asks
 // for it is off the hot paths, or one comparison with null.
 //
