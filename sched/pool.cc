@@ -35,8 +35,9 @@ class NoKeeper final : public Keeper {
 };
 NoKeeper no_keeper;
 
-// The seat whose item a thread of a crew has brought into the arena, while it waits for its end.
-thread_local const void* t_brings = nullptr;
+// While a thread of a crew is in the arena with an item, or waits there for its end: which turn of
+// its that is. (Not which seat: that may be somebody else's by then.)
+thread_local const std::optional<uint32_t>* t_brings = nullptr;
 
 uint32_t NextId() {
   static Atomic<uint32_t> last{0};
@@ -218,10 +219,10 @@ bool Pool::TakeTurn() {
   if (!index) return false;
   TbbSeat& seat = tbb_->seats[*index];
   seat.handed_.fetch_add(1, std::memory_order_release);
-  t_brings = &seat;
-  tbb_->Enter([this, &seat] {
+  t_brings = &index;
+  tbb_->Enter([this, &seat, mine = &index] {
     static_cast<void>(seat.handed_.load(std::memory_order_acquire));  // it may be another thread
-    const bool kept = t_brings != nullptr && t_brings != &seat;
+    const bool kept = t_brings != nullptr && t_brings != mine;
     if (kept) Replace();
     RunItem(seat);
     if (kept) kept_.fetch_sub(1, std::memory_order_relaxed);

@@ -48,14 +48,16 @@ class Starved {
     std::mutex mutex;
     std::set<std::thread::id> workers;
     EXPECT_TRUE(Eventually([&] {
-      Add(TaskSpec::Once([&] {
-        std::lock_guard lock(mutex);
-        workers.insert(std::this_thread::get_id());
-      }));
-      std::lock_guard lock(mutex);
+      // A few at a time: what the queues took for many would be there for those to come.
+      for (size_t i = 0; i < 4 * workers_; ++i) {
+        Add(TaskSpec::Once([&] {
+          std::lock_guard lock(mutex);
+          workers.insert(std::this_thread::get_id());
+        }));
+      }
+      EXPECT_TRUE(AllEnded());
       return workers.size() == workers_;
     }));
-    EXPECT_TRUE(AllEnded());
   }
 
   size_t workers_ = 0;
