@@ -1,4 +1,4 @@
-// Bodies that are parallel themselves: their loops of TBB run on the supervisor's workers, and
+// Bodies that are parallel themselves: TBB's threads help in their loops, and
 // a cancel, a timeout or a deadline ends them without a poll in the loop.
 
 #include <oneapi/tbb/blocked_range.h>

@@ -16,6 +16,7 @@ Crew::~Crew() {
 
 void Crew::Start(size_t size, std::function<void()> prepare, std::function<bool()> turn) {
   if (!threads_.empty()) return;
+  prepare_ = std::move(prepare);
   turn_ = std::move(turn);
   std::promise<bool> works;  // false: the crew is not complete
   const std::shared_future<bool> all = works.get_future().share();
@@ -24,7 +25,7 @@ void Crew::Start(size_t size, std::function<void()> prepare, std::function<bool(
   prepared.reserve(size);
   try {
     while (threads_.size() < size) {
-      const auto own = std::make_shared<std::packaged_task<void()>>(prepare);
+      const auto own = std::make_shared<std::packaged_task<void()>>(prepare_);
       prepared.push_back(own->get_future());
       threads_.emplace_back(/*executor=*/nullptr, "tv-worker", [this, own, all] {
         (*own)();
@@ -40,11 +41,20 @@ void Crew::Start(size_t size, std::function<void()> prepare, std::function<bool(
   works.set_value(true);
 }
 
-void Crew::Grow() noexcept {
+bool Crew::Grow() noexcept {
   try {
     const std::lock_guard lock(mutex_);
-    threads_.emplace_back(/*executor=*/nullptr, "tv-worker", [this] { Work(); });
-  } catch (const std::exception&) {  // no thread, or no memory for one
+    threads_.emplace_back(/*executor=*/nullptr, "tv-worker", [this] {
+      try {
+        prepare_();
+      } catch (const std::exception&) {
+        return;  // no memory
+      }
+      Work();
+    });
+    return true;
+  } catch (const std::exception&) {
+    return false;
   }
 }
 

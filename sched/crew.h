@@ -15,8 +15,7 @@ namespace taskvisor::internal {
 // Crew
 //
 // Threads that wait until they are called. A call is one turn of one thread: of one that waits, or
-// else of the next that comes back from its turn. So each call is answered, however long others
-// are at theirs, and a call wakes one thread and no more.
+// else of the first that comes back from its turn. A call wakes one thread and no more.
 //
 // Memory order: what happened before Call is visible to the turn that it leads to.
 // Progress: Call is lock-free but for the kernel's wake.
@@ -29,12 +28,12 @@ class Crew {
 
   // Makes `size` threads. Each prepares, all of them before this returns; what prepare() throws,
   // and what std::thread throws, this throws, and has made nothing. A thread whose turn() answers
-  // false ends. Any number of calls: there is one crew.
+  // false ends. There is one crew: a call while there is does nothing. Not at the same time as the
+  // others but Call.
   void Start(size_t size, std::function<void()> prepare, std::function<bool()> turn);
 
-  // One thread more, for one that is kept from its turns. If the system has none, it stays as it
-  // is.
-  void Grow() noexcept;
+  // One thread more, for one that is kept from its turns. From a turn. False: the system has none.
+  [[nodiscard]] bool Grow() noexcept;
 
   // Also before Start.
   void Call() { sem_post(&calls_); }
@@ -47,6 +46,7 @@ class Crew {
   void Join();
 
   sem_t calls_;
+  std::function<void()> prepare_;
   std::function<bool()> turn_;
   std::mutex mutex_;  // of the list
   std::vector<Thread> threads_;

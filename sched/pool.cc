@@ -216,7 +216,11 @@ bool Pool::StayAwake() const {
 // Of a thread of the crew. False: there was no seat with the call, and so it is the last one.
 bool Pool::TakeTurn() {
   const std::optional<uint32_t> index = starts_.Pop(tbb_->Link());
-  if (!index) return false;
+  if (!index) {
+    // For what thread_locals of bodies do now: Join waits for it.
+    static_cast<void>(ExchangeHere(id_));
+    return false;
+  }
   TbbSeat& seat = tbb_->seats[*index];
   seat.handed_.fetch_add(1, std::memory_order_release);
   t_brings = &index;
@@ -236,12 +240,16 @@ bool Pool::TakeTurn() {
 // The calling thread has to wait for its own item, and runs that of another thread, which waits for
 // it: one item that keeps two. Its own may be over first, and another one is due then.
 void Pool::Replace() {
-  // relaxed: only counts.
-  const uint32_t kept = kept_.fetch_add(1, std::memory_order_relaxed) + 1;
-  const auto more = UpdateIf(
-      spares_, [=](uint32_t spares) { return spares < kept; },
-      [](uint32_t spares) { return spares + 1; });
-  if (more) tbb_->crew.Grow();
+  // relaxed: only a count, of which each sees its own at least.
+  kept_.fetch_add(1, std::memory_order_relaxed);
+  const auto too_few = [this](uint32_t spares) {
+    return spares < kept_.load(std::memory_order_relaxed);
+  };
+  while (UpdateIf(spares_, too_few, [](uint32_t spares) { return spares + 1; }).done) {
+    if (tbb_->crew.Grow()) continue;
+    spares_.fetch_sub(1, std::memory_order_relaxed);  // for the next one that is kept to try again
+    return;
+  }
 }
 
 // The seat is given on from in here: a thread of the crew may be kept in Enter.

@@ -230,7 +230,6 @@ TEST(Pool, PoolsDoNotTakeEachOthersWorkers) {
   for (Pool& pool : pools) pool.Join();
 }
 
-// In a process of its own, that has one CPU before TBB looks.
 // What a seat has set aside must not wait for its body while the others always find something
 // newer.
 TEST(Pool, NothingWaitsBehindALongBodyWhileOthersGoRoundAndRound) {
