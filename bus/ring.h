@@ -144,9 +144,14 @@ class Ring {
     static_cast<void>(ClearAsleep(seen));
     return true;
   }
-  // The last ticket drawn so far that is not void, and the last one of which the reader has told
-  // that it is done with it.
-  [[nodiscard]] uint64_t last() const { return Last(); }
+  // The last ticket drawn so far that is not void: where the reader's work ends for now.
+  [[nodiscard]] uint64_t last() const {
+    // acquire: see R3.
+    const uint64_t word = word_.load(std::memory_order_acquire);
+    const uint64_t end = end_.load(std::memory_order_acquire);
+    return end != 0 ? end & ~kHasEnd : ClaimedOf(word);
+  }
+  // The last one of which the reader has told that it is done with it.
   [[nodiscard]] uint64_t told() const { return told_.load(std::memory_order_acquire); }
 
   // No more records; the reader may still take what was claimed. Idempotent.
@@ -217,7 +222,7 @@ class Ring {
 
   // Nothing to take or to tell, but a publisher stands between its ticket and its stamp.
   [[nodiscard]] bool AtHole() const {
-    if (Last() == accounted_ || orphans_.load(std::memory_order_acquire) != orphans_seen_) {
+    if (last() == accounted_ || orphans_.load(std::memory_order_acquire) != orphans_seen_) {
       return false;
     }
     bool news = false;
@@ -227,7 +232,7 @@ class Ring {
 
   // Gives up all that is missing; counted as lost, like TakeTrailingLosses. REQUIRES: closed.
   // What comes late is written where nobody looks.
-  [[nodiscard]] uint64_t SkipHoles() { return Account(Last() - accounted_); }
+  [[nodiscard]] uint64_t SkipHoles() { return Account(last() - accounted_); }
 
   // Closed, and everything claimed before that is accounted for.
   [[nodiscard]] bool Exhausted() const {
@@ -323,18 +328,10 @@ class Ring {
   }
 
   void OpenPass() {
-    bound_ = Last();
+    bound_ = last();
     // Nothing new: the lanes are left alone, they are their owners'.
     if (bound_ == accounted_) return;
     merge_.Open(bound_, [this](auto visit) { this->ForEachLane(visit); });
-  }
-
-  // Where the reader's work ends for now: void tickets are behind the end.
-  [[nodiscard]] uint64_t Last() const {
-    // acquire: see R3.
-    const uint64_t word = word_.load(std::memory_order_acquire);
-    const uint64_t end = end_.load(std::memory_order_acquire);
-    return end != 0 ? end & ~kHasEnd : ClaimedOf(word);
   }
 
   uint64_t Account(uint64_t tickets) {

@@ -48,7 +48,7 @@ class Crew {
   sem_t calls_;
   std::function<void()> prepare_;
   std::function<bool()> turn_;
-  std::mutex mutex_;  // of the list
+  std::mutex mutex_;  // of the list: for making a spare thread, which is rare
   std::vector<Thread> threads_;
 };
 

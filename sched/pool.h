@@ -190,8 +190,8 @@ class Pool {
   [[nodiscard]] bool OnWorker() const { return OnWorkerOf(id_); }
   // The same, for the id() of a pool that may be gone. 0 is no pool's.
   [[nodiscard]] static bool OnWorkerOf(uint32_t id);
-  // For an executor: from now on the calling thread is a worker of the pool `id`, 0: of none. What
-  // it was before.
+  // For an executor, and for a thread that ends: from now on the calling thread is a worker of the
+  // pool `id`, 0: of none. What it was before.
   static uint32_t ExchangeHere(uint32_t id);
   [[nodiscard]] uint32_t id() const { return id_; }
 

@@ -152,11 +152,6 @@ class WorkCount {
     return word_.load(std::memory_order_acquire) >= kPendingOne || HasCredit(seat);
   }
 
-  // No item drains: a hint.
-  [[nodiscard]] bool NoneDrains() const {
-    return (word_.load(std::memory_order_relaxed) & kDrainingMask) <= kNone;
-  }
-
   // Something may be there to claim: a hint, without a change.
   [[nodiscard]] bool MayClaim() const {
     return word_.load(std::memory_order_acquire) >= kPendingOne || AnyCredit();

@@ -1,8 +1,5 @@
 #include "tests/support/failing_memory.h"
 
-#include <dlfcn.h>
-#include <oneapi/tbb/task_arena.h>
-
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -40,18 +37,6 @@ StarvedOthers::~StarvedOthers() {
 }
 uint64_t StarvedOthers::failures() const { return g_starved_failures; }
 
-// While one lives, its thread has all the memory it wants.
-class Spared {
- public:
-  Spared() : before_(t_memory) { t_memory = {.spared = true, .failures = before_.failures}; }
-  ~Spared() { t_memory = before_; }
-  Spared(const Spared&) = delete;
-  Spared& operator=(const Spared&) = delete;
-
- private:
-  const ThreadState before_;
-};
-
 // Whether this allocation is one that fails.
 static bool Fails() {
   if (g_starved.load(std::memory_order_relaxed) && !t_memory.spared) {
@@ -67,19 +52,6 @@ static bool Fails() {
 }  // namespace taskvisor::testing
 
 using taskvisor::testing::Fails;
-
-// oneTBB's own enqueue ends the process when there is no memory for its list: Pool says so, and
-// no test is about that.
-namespace tbb::detail::r1 {
-void enqueue(d1::task& task, d1::task_group_context& context, d1::task_arena_base* arena) {
-  using Enqueue = void (*)(d1::task&, d1::task_group_context&, d1::task_arena_base*);
-  static const auto real = reinterpret_cast<Enqueue>(dlsym(
-      RTLD_NEXT,
-      "_ZN3tbb6detail2r17enqueueERNS0_2d14taskERNS2_18task_group_contextEPNS2_15task_arena_baseE"));
-  const taskvisor::testing::Spared spared;
-  real(task, context, arena);
-}
-}  // namespace tbb::detail::r1
 
 // glibc's own names for what is replaced here; free stays as it is.
 extern "C" {
