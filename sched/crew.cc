@@ -1,6 +1,5 @@
 #include "sched/crew.h"
 
-#include <exception>
 #include <future>
 #include <memory>
 #include <utility>
@@ -14,9 +13,8 @@ Crew::~Crew() {
   sem_destroy(&calls_);
 }
 
-void Crew::Start(size_t size, std::function<void()> prepare, std::function<bool()> turn) {
+void Crew::Start(size_t size, const std::function<void()>& prepare, std::function<bool()> turn) {
   if (!threads_.empty()) return;
-  prepare_ = std::move(prepare);
   turn_ = std::move(turn);
   std::promise<bool> works;  // false: the crew is not complete
   const std::shared_future<bool> all = works.get_future().share();
@@ -25,7 +23,7 @@ void Crew::Start(size_t size, std::function<void()> prepare, std::function<bool(
   prepared.reserve(size);
   try {
     while (threads_.size() < size) {
-      const auto own = std::make_shared<std::packaged_task<void()>>(prepare_);
+      const auto own = std::make_shared<std::packaged_task<void()>>(prepare);
       prepared.push_back(own->get_future());
       threads_.emplace_back(/*executor=*/nullptr, "tv-worker", [this, own, all] {
         (*own)();
@@ -39,23 +37,6 @@ void Crew::Start(size_t size, std::function<void()> prepare, std::function<bool(
     throw;
   }
   works.set_value(true);
-}
-
-bool Crew::Grow() noexcept {
-  try {
-    const std::lock_guard lock(mutex_);
-    threads_.emplace_back(/*executor=*/nullptr, "tv-worker", [this] {
-      try {
-        prepare_();
-      } catch (const std::exception&) {
-        return;  // no memory
-      }
-      Work();
-    });
-    return true;
-  } catch (const std::exception&) {
-    return false;
-  }
 }
 
 void Crew::Work() {

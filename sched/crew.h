@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <functional>
-#include <mutex>
 #include <vector>
 
 #include "sched/thread.h"
@@ -30,10 +29,7 @@ class Crew {
   // and what std::thread throws, this throws, and has made nothing. A thread whose turn() answers
   // false ends. There is one crew: a call while there is does nothing. Not at the same time as the
   // others but Call.
-  void Start(size_t size, std::function<void()> prepare, std::function<bool()> turn);
-
-  // One thread more, for one that is kept from its turns. From a turn. False: the system has none.
-  [[nodiscard]] bool Grow() noexcept;
+  void Start(size_t size, const std::function<void()>& prepare, std::function<bool()> turn);
 
   // Also before Start.
   void Call() { sem_post(&calls_); }
@@ -46,9 +42,7 @@ class Crew {
   void Join();
 
   sem_t calls_;
-  std::function<void()> prepare_;
   std::function<bool()> turn_;
-  std::mutex mutex_;  // of the list: for making a spare thread, which is rare
   std::vector<Thread> threads_;
 };
 

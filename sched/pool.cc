@@ -11,6 +11,7 @@
 
 #include "sched/cores.h"
 #include "sched/pool_tbb.h"
+#include "sched/prefetch.h"
 
 namespace taskvisor::internal {
 namespace {
@@ -35,9 +36,9 @@ class NoKeeper final : public Keeper {
 };
 NoKeeper no_keeper;
 
-// While a thread of a crew is in the arena with an item, or waits there for its end: which turn of
-// its that is. (Not which seat: that may be somebody else's by then.)
-thread_local const std::optional<uint32_t>* t_brings = nullptr;
+// What a Runnable writes when it runs, which will be in a moment: it comes from the thread that
+// submitted it.
+constexpr size_t kWritten = 2 * kCacheLine;
 
 uint32_t NextId() {
   static Atomic<uint32_t> last{0};
@@ -178,6 +179,7 @@ bool Pool::TakeClaimed(TbbSeat& seat, Runnable*& only) {
   while (shelf.HasRoom() && count_.TryUse(seat.number())) {
     taken = ready_.Take(seat.cursor_);
     if (!taken.plain) break;
+    PrefetchForWrite(taken.value, kWritten);
     shelf.Put(taken.value);
   }
   if (count_.PromiseIfMissing()) StartItem();
@@ -221,44 +223,15 @@ bool Pool::TakeTurn() {
     static_cast<void>(ExchangeHere(id_));
     return false;
   }
-  TbbSeat& seat = tbb_->seats[*index];
-  seat.handed_.fetch_add(1, std::memory_order_release);
-  t_brings = &index;
-  tbb_->Enter([this, &seat, mine = &index] {
-    static_cast<void>(seat.handed_.load(std::memory_order_acquire));  // it may be another thread
-    const bool kept = t_brings != nullptr && t_brings != mine;
-    if (kept) Replace();
-    RunItem(seat);
-    if (kept) kept_.fetch_sub(1, std::memory_order_relaxed);
-    seat.handed_.fetch_add(1, std::memory_order_release);
-  });
-  t_brings = nullptr;
-  static_cast<void>(seat.handed_.load(std::memory_order_acquire));
+  tbb_->arena.execute([this, &seat = tbb_->seats[*index]] { RunItem(seat); });
   return true;
 }
 
-// The calling thread has to wait for its own item, and runs that of another thread, which waits for
-// it: one item that keeps two. Its own may be over first, and another one is due then.
-void Pool::Replace() {
-  // relaxed: only a count, of which each sees its own at least.
-  kept_.fetch_add(1, std::memory_order_relaxed);
-  const auto too_few = [this](uint32_t spares) {
-    return spares < kept_.load(std::memory_order_relaxed);
-  };
-  while (UpdateIf(spares_, too_few, [](uint32_t spares) { return spares + 1; }).done) {
-    if (tbb_->crew.Grow()) continue;
-    spares_.fetch_sub(1, std::memory_order_relaxed);  // for the next one that is kept to try again
-    return;
-  }
-}
-
-// The seat is given on from in here: a thread of the crew may be kept in Enter.
 void Pool::RunItem(TbbSeat& seat) {
   bool over = false;
   while (!over) {
     // As work of the seat's context, which is where nested loops find theirs.
     oneapi::tbb::task_group(seat.context_).run_and_wait([&] { over = Drain(seat); });
-    if (!over && StepAside(seat.number())) return;
   }
   free_seats_.Push(seat.number(), tbb_->Link());
   idle_.Notify();
@@ -266,9 +239,7 @@ void Pool::RunItem(TbbSeat& seat) {
 
 // True: nothing is left to do; false: the item's time is up.
 bool Pool::Drain(TbbSeat& seat) {
-  const int64_t start = CoarseNow();
-  const int64_t until = start + kDrainBudget;
-  seat.since_.store(start, std::memory_order_relaxed);
+  const int64_t until = CoarseNow() + kDrainBudget;
   seat.just_now_ = seat.still_now_ = false;
   // Whoever finds more and more pending never comes to what lies behind a long body of another
   // seat: so each item begins with that. Nor does what ran again when the time was up, and has
@@ -282,42 +253,11 @@ bool Pool::Drain(TbbSeat& seat) {
   for (; runnable != nullptr; runnable = Next(seat)) {
     runnable->Run(seat);
     seat.ResetNested();
-    const int64_t now = CoarseNow();
-    seat.since_.store(now, std::memory_order_relaxed);
-    if (now < until) continue;
+    if (CoarseNow() < until) continue;
     if (idler_ != nullptr) idler_->OnIdle(seat);
     break;
   }
-  seat.since_.store(0, std::memory_order_relaxed);
   return runnable == nullptr;
-}
-
-// True: the seat is Resume's.
-bool Pool::StepAside(uint32_t index) {
-  if (!keeper_->Resumes()) return false;
-  const int64_t now = CoarseNow();
-  const auto wants_help = [&](const TbbSeat& seat) {
-    const int64_t since = seat.since_.load(std::memory_order_relaxed);
-    return since != 0 && now - since > kDrainBudget;
-  };
-  if (std::none_of(tbb_->seats.begin(), tbb_->seats.end(), wants_help)) return false;
-  uint32_t none = 0;
-  // release: hands the seat over; pairs with the acquire in Resume. acquire: what was armed for
-  // the last one that stepped aside has fired.
-  if (!aside_.compare_exchange_strong(none, index + 1, std::memory_order_acq_rel,
-                                      std::memory_order_relaxed)) {
-    return false;
-  }
-  keeper_->OnAside();
-  return true;
-}
-
-void Pool::Resume() {
-  const uint32_t aside = aside_.load(std::memory_order_acquire);
-  if (aside == 0) return;
-  SendItem(aside - 1);
-  // release: pairs with the acquire in StepAside, for who comes next.
-  aside_.store(0, std::memory_order_release);
 }
 
 void Pool::Join() {

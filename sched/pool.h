@@ -84,9 +84,6 @@ class Keeper {
  public:
   // The ready queue has no room for it: to be submitted again, later.
   virtual void OnRefused(Runnable& runnable) noexcept = 0;
-  // Pool::Resume is due, in a moment. False: it will never come, and nobody may step aside.
-  [[nodiscard]] virtual bool Resumes() const noexcept { return false; }
-  virtual void OnAside() noexcept {}
 
  protected:
   ~Keeper() = default;
@@ -99,8 +96,6 @@ class Keeper {
 // items drain at a time, each on a seat, as work of that seat's task_group_context.
 //
 //   seat:  free_seats_ ── SendItem ──▶ starts_ ── TakeTurn ──▶ an item drains ──▶ free_seats_
-//                                        ▲                         │ StepAside
-//                                        └──────── Resume ──── aside_
 //
 // Who may take what, and when an item starts and ends, is WorkCount's. What a seat may take,
 // it takes in one go, one after the other, onto its Shelf: the queue's counters come to it
@@ -111,7 +106,8 @@ class Keeper {
 // busy where it does not count on them, as that of an arena with one long body and nothing else to
 // do; it takes them for about to come back. What another pool was given then waited for the end of
 // that body. And it calls one for each slot of the arena, for one item: 25 us, not 5, where there
-// are two. Its threads come for nested parallel loops, into what the crew leaves free of the slots.
+// are two. Its threads come for nested parallel loops, into slots beside those of the crew: so a
+// Runnable never waits for the end of a loop's part, nor a loop for the end of a Runnable.
 //
 // Three classes of priority, by ReadyLanes' rule; nothing that runs is interrupted. So a high one
 // begins when the first body on any seat ends, or the one after it, if that seat's turn is a
@@ -119,23 +115,10 @@ class Keeper {
 // nothing while others wait. Meanwhile a seat whose turn is the normal class's looks at the
 // shelves of all seats first, so that what lies behind a long body there is not passed over.
 //
-// Nested parallel loops get threads although Runnables are waiting. When another seat's Runnable
-// has run for longer than an item's budget (a loop may be in it that wants help), an item whose
-// time is up steps aside: it still counts as draining, leaves its slot to a thread of TBB's, and
-// comes again when its keeper says Resume, some 100 us later. One at a time.
-//
-//   aside_:  0 ── StepAside(seat) ──▶ seat + 1 ── Resume ──▶ 0
-//
 // oneTBB, as of 2021.8, needs all of this to be true:
-//   - task_arena(n, 0): no slot is kept for an outside thread, so each one that is inside asks for
-//     one thread less of TBB's (nested_arena_context);
-//   - global_control(max_allowed_parallelism) above the sum of all pools' workers, or too few
-//     threads come to help;
-//   - what execute() is given where the arena is full is taken by the first thread there that has
-//     done its share of a loop, before it steals another;
-//   - no exception leaves an item;
-//   - the library is not instrumented for TSan, so where it hands an item over there are edges of
-//     ours (TakeTurn in pool.cc).
+//   - an outside thread takes one of the slots that are kept for such (nested_arena_context), and
+//     none but the crew's comes from outside: so execute() never waits, and needs no memory;
+//   - no exception leaves an item.
 //
 // Progress: Submit is lock-free but for the kernel's wake when it starts an item and malloc when
 // the ready queue grows, as long as at most kSpareSeats threads are stopped between a seat and its
@@ -177,9 +160,6 @@ class Pool {
   void SubmitEach(size_t count, At at, Priority priority = Priority::kNormal) {
     SubmitRange(Elements<At>{&at, 0}, count, priority);
   }
-
-  // The item that stepped aside, if there is one, comes again. One thread at a time.
-  void Resume();
 
   // Waits until everything submitted has run, ends the threads and closes the pool: a later Submit
   // does nothing. (An entry may be finished by a stopper between becoming ready and its Submit;
@@ -223,9 +203,7 @@ class Pool {
   void SendItem(uint32_t seat);
   [[nodiscard]] bool TakeTurn();
   void RunItem(TbbSeat& seat);
-  void Replace();
   [[nodiscard]] bool Drain(TbbSeat& seat);
-  [[nodiscard]] bool StepAside(uint32_t seat);
   [[nodiscard]] Runnable* Again(TbbSeat& seat, bool anywhere);
   [[nodiscard]] Runnable* Next(TbbSeat& seat);
   [[nodiscard]] bool TakeUrgent(TbbSeat& seat, Runnable*& runnable);
@@ -245,9 +223,6 @@ class Pool {
   IndexStack free_seats_;
   IndexStack starts_;  // seats whose items wait for a thread of the crew, each with a call of it
   Keeper* keeper_;
-  Atomic<uint32_t> aside_{0};
-  Atomic<uint32_t> kept_{0};    // threads that run another one's item while they wait for theirs
-  Atomic<uint32_t> spares_{0};  // made for them
   Idler* idler_ = nullptr;
   std::unique_ptr<Tbb> tbb_;
 };

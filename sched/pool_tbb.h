@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <utility>
 
 #include "sched/atomic.h"
 #include "sched/crew.h"
@@ -36,32 +35,12 @@ class Pool::TbbSeat final : public Seat {
   oneapi::tbb::task_group_context context_{oneapi::tbb::task_group_context::isolated};
   ReadyLanes<Runnable*>::Cursor cursor_;
   Atomic<uint32_t> next_{0};
-  // When the Runnable that is on this seat began, by the coarse clock; 0: none is.
-  // relaxed: only a hint to others, who may be wrong by a Runnable.
-  Atomic<int64_t> since_{0};
-  // Handed over with the item, both ways, where another thread than the crew's runs it: TBB shows
-  // no edges.
-  Atomic<uint32_t> handed_{0};
 };
 
 struct Pool::Tbb {
-  Tbb(Pool& pool, const Placement& placement)
-      : workers(pool.workers_), arena(pool.workers_, placement) {
-    for (uint32_t i = 0; i < SeatsFor(workers); ++i) seats.emplace_back(pool.ready_, i);
-    WorkerBudget::Add(workers);  // first: TBB complains of an arena that wants more than it has
-    arena.initialize();
+  Tbb(Pool& pool, const Placement& placement) : arena(pool.workers_, placement) {
+    for (uint32_t i = 0; i < pool.seats(); ++i) seats.emplace_back(pool.ready_, i);
     observer.emplace(arena, pool.id());
-  }
-
-  ~Tbb() { WorkerBudget::Remove(workers); }
-
-  // Runs `what` in the arena: on this thread, or, where threads of TBB's that help in nested loops
-  // have taken all its slots, on the first of those that has done its share of a loop. Then
-  // this thread waits; as soon as there is a slot, it may run another such `what` meanwhile.
-  // noexcept: if TBB has no memory to note it there, it knows no way on.
-  template <class What>
-  void Enter(What what) noexcept {
-    arena.execute(std::move(what));
   }
 
   // Of free_seats_ and starts_.
@@ -69,7 +48,6 @@ struct Pool::Tbb {
     return [this](uint32_t i) -> Atomic<uint32_t>& { return seats[i].next_; };
   }
 
-  const size_t workers;
   Arena arena;
   std::deque<TbbSeat> seats;
   std::optional<ArenaObserver> observer;

@@ -1,6 +1,8 @@
 #ifndef TASKVISOR_SCHED_PREFETCH_H_
 #define TASKVISOR_SCHED_PREFETCH_H_
 
+#include <cstddef>
+
 namespace taskvisor::internal {
 
 // Asks for the cache line of `address` to be written to soon: it comes over, exclusive,
@@ -13,6 +15,14 @@ inline void PrefetchForWrite(const void* address) {
 #else
   __builtin_prefetch(address, 1);
 #endif
+}
+
+// The same for the lines of `bytes` from there on.
+inline void PrefetchForWrite(const void* address, size_t bytes) {
+  constexpr size_t kLine = 64;
+  for (size_t at = 0; at < bytes; at += kLine) {
+    PrefetchForWrite(static_cast<const char*>(address) + at);
+  }
 }
 
 }  // namespace taskvisor::internal

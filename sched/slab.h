@@ -96,6 +96,8 @@ class Slab {
     Atomic<uint32_t> next_free[kChunk] = {};
   };
   struct Chunk : std::conditional_t<kLinkInside, NoLinks, Links> {
+    // Not defaulted: make_unique would write zeroes all over it first.
+    Chunk() {}  // NOLINT(modernize-use-equals-default)
     T items[kChunk];
   };
 

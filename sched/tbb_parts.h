@@ -2,14 +2,12 @@
 #define TASKVISOR_SCHED_TBB_PARTS_H_
 
 #include <oneapi/tbb/global_control.h>
-#include <oneapi/tbb/info.h>
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_scheduler_observer.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <mutex>
+#include <optional>
 #include <utility>
 
 #include "sched/atomic.h"
@@ -19,52 +17,36 @@
 
 namespace taskvisor::internal {
 
-// TBB's threads help in the nested loops of bodies. It makes as many as the smallest
-// global_control allows: one control per pool would let the smallest pool starve all others. So
-// there is one for all pools, and it leaves the rest of the process its usual share. (A smaller
-// control of the host's own still counts: then loops share what it allows.)
-class WorkerBudget {
- public:
-  static void Add(size_t workers) { Instance().Change(static_cast<int64_t>(workers)); }
-  static void Remove(size_t workers) { Instance().Change(-static_cast<int64_t>(workers)); }
-
- private:
-  using Control = oneapi::tbb::global_control;
-
-  static WorkerBudget& Instance() {
-    static auto* const budget = new WorkerBudget();  // outlives every pool
-    return *budget;
-  }
-  void Change(int64_t by) {
-    std::lock_guard lock(mutex_);  // making and ending a pool: far from any hot path
-    workers_ += by;
-    control_.reset();
-    if (workers_ == 0) return;
-    control_ = std::make_unique<Control>(
-        Control::max_allowed_parallelism,
-        static_cast<size_t>(workers_ + oneapi::tbb::info::default_concurrency()));
-  }
-
-  std::mutex mutex_;
-  int64_t workers_ = 0;
-  std::unique_ptr<Control> control_;
-};
-
-// No slot is kept for an outside thread: each of the crew's that is inside leaves one less to
-// TBB's, so that no more than `workers` threads are busy. The constraints are set here, because a
-// constructor that takes all of them is a preview of oneTBB's: see cores.cc.
+// A slot for each worker, which TBB's threads do not take, and one for each of those that may help
+// in the nested loops of bodies: as many as make one loop as wide as the pool. (So where all
+// workers have a loop there are more threads than workers: fewer could be had only where a worker
+// has to wait for the slot of a helper.) One worker needs none: TBB has a slot more then, for what
+// a body enqueues there. The constraints are set here, because a constructor that takes all of them
+// is a preview of oneTBB's: see cores.cc.
 class Arena final : public oneapi::tbb::task_arena {
  public:
   Arena(size_t workers, const Placement& placement)
-      : task_arena(static_cast<int>(workers), /*reserved_for_masters=*/0,
+      : task_arena(static_cast<int>(2 * workers - 1), static_cast<unsigned>(workers),
                    PriorityOf(placement.priority)) {
     my_numa_id = placement.numa_node.value_or(kAny);
     my_core_type = placement.core_type.value_or(kAny);
     my_max_threads_per_core = placement.max_threads_per_core.value_or(kAny);
+    Initialize(workers - 1);
   }
 
  private:
   static constexpr int kAny = automatic;  // value_or takes a reference: TBB's is not defined
+
+  // TBB complains of an arena that wants more helpers than it has threads, as on a single core: its
+  // limit is raised for that moment. (Not where the host has set one: TBB takes the smallest.)
+  void Initialize(size_t helpers) {
+    using Control = oneapi::tbb::global_control;
+    std::optional<Control> most;
+    if (Control::active_value(Control::max_allowed_parallelism) <= helpers) {
+      most.emplace(Control::max_allowed_parallelism, helpers + 1);
+    }
+    initialize();
+  }
 
   static priority PriorityOf(Priority p) {
     if (p == Priority::kNormal) return priority::normal;

@@ -19,6 +19,7 @@ namespace {
 // So many entries are committed, then handed to the pool at once: workers begin while the
 // rest of a large batch is still being committed.
 constexpr size_t kRange = 256;
+constexpr size_t kAhead = 8;  // entries that memory brings meanwhile
 
 absl::Status ValidateOne(const TaskSpec& spec) {
   if (!SpecAccess::HasBody(spec)) return InvalidSpec("body: null; there is nothing to call");
@@ -101,10 +102,11 @@ absl::Status Admission::Validate(std::span<const TaskSpec> specs) {
 
 template <class Equip>
 void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, Equip equip) {
+  const uint64_t first_id = registry_.TakeIds(specs.size());
   size_t reserved = 0;
   try {
     for (TaskSpec& spec : specs) {
-      Entry& entry = registry_.Reserve();
+      Entry& entry = registry_.Reserve(first_id + reserved);
       ids[reserved++] = entry.Id();
       if (OutcomeCell* const cell = SpecAccess::CellOf(spec)) cell->KeepClock(config_.clock);
       if (SpecAccess::IsAsync(spec)) actor_.EnsureRoom(entry.slot);
@@ -126,11 +128,12 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
   const auto is_named = [](const TaskSpec& spec) { return !spec.name().empty(); };
   const bool named = std::any_of(specs.begin(), specs.end(), is_named);
   const TimePoint now = config_.clock->Now();
+  uint64_t ordinal = named ? 0 : TakeOrdinals(specs.size());
   ReserveAll(specs, ids, [&](Entry& entry, TaskSpec& spec) {
     entry.rules = RulesFor(spec, now);
     // Without names there is nothing that could refuse: one pass over the memory.
     if (!named) {
-      Furnish(entry, spec);
+      Furnish(entry, spec, ordinal++);
     } else if (!spec.name().empty()) {
       registry_.SetName(entry, spec.name());
     }
@@ -142,9 +145,10 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
   if (named) {
     Request(specs, ids, now);
     if (!Claim(specs, ids)) return Refuse(specs, ids, /*parent=*/{});
+    ordinal = TakeOrdinals(specs.size());
     for (size_t i = 0; i < specs.size(); ++i) {
       Entry& entry = registry_.At(ids[i].slot());
-      Furnish(entry, specs[i]);
+      Furnish(entry, specs[i], ordinal + i);
       Announce(entry, now);
     }
   } else {
@@ -172,7 +176,7 @@ absl::Status Admission::AdmitChild(TaskSpec& spec, TaskId& id, const Parentage& 
   }
   if (!Claim(specs, &id)) return Refuse(specs, &id, parent);
   Entry& entry = registry_.At(id.slot());
-  Furnish(entry, spec);
+  Furnish(entry, spec, TakeOrdinals(1));
   Announce(entry, now);
   Commit({&id, 1}, now);
   CatchUpWithShutdown({&id, 1});
@@ -294,8 +298,8 @@ void Admission::Announce(const Entry& entry, TimePoint now) {
   publisher_.EmitRun(name.Draft(EventKind::kTaskAddRequested, at), added);
 }
 
-void Admission::Furnish(Entry& entry, TaskSpec& spec) {
-  entry.ordinal = next_ordinal_.fetch_add(1, std::memory_order_relaxed);
+void Admission::Furnish(Entry& entry, TaskSpec& spec, uint64_t ordinal) {
+  entry.ordinal = ordinal;
   entry.SetPriority(entry.rules->priority);
   entry.body = SpecAccess::TakeBody(spec);
   entry.cell = SpecAccess::TakeCell(spec);
@@ -305,7 +309,9 @@ void Admission::Furnish(Entry& entry, TaskSpec& spec) {
 void Admission::Commit(std::span<const TaskId> ids, TimePoint now) {
   while (!ids.empty()) {
     const auto range = ids.first(std::min(ids.size(), kRange));
-    for (const TaskId id : range) {
+    for (const TaskId& id : range) {
+      // In a large batch it was furnished so long ago that it has left the cache.
+      if (&id + kAhead < ids.data() + ids.size()) registry_.CallFor((&id + kAhead)->slot());
       Entry& entry = registry_.At(id.slot());
       entry.SetReadyAt(now);
       if (OwnRules* const own = OwnRules::Of(entry.rules); own != nullptr) {

@@ -92,7 +92,11 @@ class Admission {
   absl::Status Refuse(std::span<TaskSpec> specs, const TaskId* ids, TaskId parent);
   // TaskAdded, and for an anonymous task TaskAddRequested before it.
   void Announce(const Entry& entry, TimePoint now);
-  void Furnish(Entry& entry, TaskSpec& spec);
+  // Of the next `count` tasks, the first one's.
+  uint64_t TakeOrdinals(size_t count) {
+    return next_ordinal_.fetch_add(count, std::memory_order_relaxed);  // relaxed: only numbers
+  }
+  void Furnish(Entry& entry, TaskSpec& spec, uint64_t ordinal);
   void Commit(std::span<const TaskId> ids, TimePoint now);
   void CatchUpWithShutdown(std::span<const TaskId> ids);
 

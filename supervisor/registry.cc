@@ -106,7 +106,11 @@ Registry::Registry(const SupervisorConfig& config, const Pool& pool, Publisher& 
       name_slab_(SlotsFor(config.max_tasks, pool.seats())),
       names_(config.max_tasks, &LinkOf, &name_slab_) {}
 
-Entry& Registry::Reserve() {
+uint64_t Registry::TakeIds(size_t count) {
+  return next_id_.fetch_add(count, std::memory_order_relaxed);  // relaxed: only numbers
+}
+
+Entry& Registry::Reserve(uint64_t id) {
   const uint32_t slot = AllocateIn(slab_);
   Entry& entry = slab_.At(slot);
   if (entry.actor == nullptr) {  // first use; later on others may read them
@@ -114,8 +118,7 @@ Entry& Registry::Reserve() {
     entry.actor = &actor_;
   }
   entry.state.Reserve();
-  // relaxed: only a number
-  entry.id.store(next_id_.fetch_add(1, std::memory_order_relaxed), std::memory_order_release);
+  entry.id.store(id, std::memory_order_release);
   return entry;
 }
 

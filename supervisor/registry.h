@@ -14,6 +14,7 @@
 #include "absl/functional/function_ref.h"
 #include "sched/event_count.h"
 #include "sched/pool.h"
+#include "sched/prefetch.h"
 #include "sched/slab.h"
 #include "supervisor/entry.h"
 #include "supervisor/lifecycle.h"
@@ -56,8 +57,12 @@ class Registry : public Idler {
   // How many tasks there have been, some that were refused included.
   [[nodiscard]] uint64_t ever() const { return next_id_.load(std::memory_order_relaxed) - 1; }
 
+  // Ids that no task has had, one after the other: the first of them.
+  [[nodiscard]] uint64_t TakeIds(size_t count);
   // A slot with a new id, not yet visible. REQUIRES: the gate was entered for it.
-  [[nodiscard]] Entry& Reserve();
+  [[nodiscard]] Entry& Reserve(uint64_t id);
+  // The memory of a slot that is to be written soon.
+  void CallFor(uint32_t slot) const { PrefetchForWrite(&slab_.At(slot), sizeof(Entry)); }
   // A reserved entry gets a place for its name, which nobody finds yet.
   void SetName(Entry& entry, std::string_view name);
   // Publishes the name that was set. False: taken, and the entry has none any more.

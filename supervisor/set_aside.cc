@@ -14,33 +14,26 @@ namespace {
 // is memory.
 constexpr std::chrono::milliseconds kPause{2};
 
-// For a thread of TBB's to find a loop that it can help with: it looks for one at once.
-constexpr std::chrono::microseconds kAside{100};
-
 }  // namespace
 
 SetAside::SetAside(TimerQueue& timers, const Registry& registry, Actor& actor, Pool& pool)
     : Timer([](Timer& timer, uint64_t) { static_cast<SetAside&>(timer).Look(); }),
       timers_(timers),
       registry_(registry),
-      actor_(actor),
-      pool_(pool),
-      resume_(pool) {
-  pool_.SetKeeper(*this);
+      actor_(actor) {
+  pool.SetKeeper(*this);
 }
 
 void SetAside::Put(Entry& entry) noexcept {
   entry.marks.fetch_or(Entry::kSetAside, std::memory_order_release);  // pairs with Look's
   if (due_.exchange(true, std::memory_order_acq_rel)) return;
-  ArmIn(*this, kPause);  // only one at a time: `due_` was clear, so the last one has fired
+  ArmLook();  // only one at a time: `due_` was clear, so the last one has fired
 }
 
-void SetAside::OnAside() noexcept { ArmIn(resume_, kAside); }
-
-void SetAside::ArmIn(Timer& timer, Duration pause) noexcept {
+void SetAside::ArmLook() noexcept {
   const Clock& clock = timers_.clock();
-  const Duration real = clock.RunsByItself() ? pause : Duration::zero();
-  timers_.Arm(timer, SaturatingAdd(clock.Now(), real), /*tag=*/0);
+  const Duration pause = clock.RunsByItself() ? Duration(kPause) : Duration::zero();
+  timers_.Arm(*this, SaturatingAdd(clock.Now(), pause), /*tag=*/0);
 }
 
 void SetAside::Look() {

@@ -26,8 +26,6 @@ class TimerQueue;
 // element of the ready queue, and then does nothing. A stopper finishes an entry that is set
 // aside as any that is at rest: no shutdown waits for memory.
 //
-// Also for the work item that has stepped aside for a nested loop, on a timer of its own.
-//
 // Cost: nothing while there is memory. Otherwise a look at every slot, kPause apart.
 //
 // Memory order: `due_` is changed by read-modify-writes only. Who marks and then finds it set
@@ -42,27 +40,15 @@ class SetAside final : public Keeper, private Timer {
 
   // All that runs on a supervisor's pool is an Entry.
   void OnRefused(Runnable& runnable) noexcept override { Put(static_cast<Entry&>(runnable)); }
-  [[nodiscard]] bool Resumes() const noexcept override { return true; }
-  void OnAside() noexcept override;
 
  private:
-  // Of the work item that stepped aside: at most one at a time.
-  struct ResumeTimer final : Timer {
-    explicit ResumeTimer(Pool& its)
-        : Timer([](Timer& timer, uint64_t) { static_cast<ResumeTimer&>(timer).pool.Resume(); }),
-          pool(its) {}
-    Pool& pool;
-  };
-
   // On a clock that somebody has to move it is due at once.
-  void ArmIn(Timer& timer, Duration pause) noexcept;
+  void ArmLook() noexcept;
   void Look();
 
   TimerQueue& timers_;
   const Registry& registry_;
   Actor& actor_;
-  Pool& pool_;
-  ResumeTimer resume_;
   Atomic<bool> due_{false};  // the timer is armed, or about to be
 };
 

@@ -50,7 +50,6 @@ OFF_THE_PATH = {
     "supervisor/when.cc": "WhenAll and WhenAny: for callers that ask to wait",
     "supervisor/testing/fiber_executor.h": "a simulation: one thread, where nobody else waits",
     "supervisor/testing/fiber_executor.cc": "a simulation: one thread, where nobody else waits",
-    "sched/crew.h": "making and ending threads",
     "sched/crew.cc": "making and ending threads, and how they wait to be called",
     "supervisor/testing/outside.h": "a simulation: how its thread waits",
     "supervisor/testing/outside.cc": "a simulation: how its thread waits",
@@ -59,8 +58,6 @@ OFF_THE_PATH = {
 # (file, a part of the line, why the line may stay)
 ALLOWED = (
     ("sched/timer_queue.cc", "GiveWay();", "a timer thread that an executor runs"),
-    ("sched/tbb_parts.h", "std::lock_guard lock(mutex_);", "making and ending a pool"),
-    ("sched/tbb_parts.h", "std::mutex mutex_;", "making and ending a pool"),
     ("sched/pool.cc", "std::this_thread::yield();", "more than kSpareSeats threads stand still"),
     ("sched/pool.cc", "Await(idle_", "Join, at the end"),
     ("sched/ready_lanes.h", "std::this_thread::yield();",

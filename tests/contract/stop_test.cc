@@ -1,5 +1,4 @@
 // Statements 47 to 49: a stop on the way, before, between and in attempts.
-#include <oneapi/tbb/task_arena.h>
 
 #include <chrono>
 #include <functional>
@@ -7,7 +6,6 @@
 #include <vector>
 
 #include "tests/contract/served.h"
-#include "tests/support/tbb_test.h"
 
 namespace taskvisor::testing {
 namespace {
@@ -51,41 +49,46 @@ TEST(ContractStop, S047_AStopInABackoffEndsItWithoutAnotherAttempt) {
   EXPECT_EQ(s.Count(EventKind::kTaskStarting, task), 1u);
 }
 
-class ContractStopHeld : public TbbTest {};
-
-// Both workers are held where no permit is needed, so that the permit of `holder` reaches
-// a task that nobody can begin.
-TEST_F(ContractStopHeld, S047_AStopWithThePermitInHandGivesItBack) {
-  Gate parked;
-  Gate decoy_runs;
+// Both workers are held where no permit is needed, one in the destructor of a body and one in a
+// policy, so that the permit of `holder` reaches a task that nobody can begin.
+TEST(ContractStop, S047_AStopWithThePermitInHandGivesItBack) {
+  Gate first_runs;
+  Gate first_is_destroyed;
+  Gate holder_runs;
   Gate in_policy;
-  const auto go = std::make_shared<Gate>();  // of the decoy too, which nobody waits for
+  Gate go;
   Served s({.workers = 2, .max_concurrent = 1, .jitter_source = [&](std::string_view, uint64_t) {
               in_policy.Open();
-              go->Pass();
+              go.Pass();
               return 0.5;
             }});
+  const auto held = [&](const int* its) {
+    first_is_destroyed.Open();
+    go.Pass();
+    delete its;
+  };
+  const auto first = s.Watch(TaskSpec::Once(
+      [&first_runs, its = std::shared_ptr<const int>(new int(0), held)] { first_runs.Pass(); }));
+  s.Await(EventKind::kTaskStarting, first);
   const auto holder = s.Watch(TaskSpec::Restartable([&](TaskContext& context) -> TaskResult {
                                 if (context.attempt() == 2) return Ok();
-                                parked.Pass();
-                                oneapi::tbb::this_task_arena::enqueue([&decoy_runs, go] {
-                                  decoy_runs.Open();
-                                  go->Pass();
-                                });
-                                decoy_runs.Pass();
+                                holder_runs.Pass();
                                 return Fail("once");
                               }).WithBackoff(kNoBackoff));
-  s.Await(EventKind::kTaskStarting, holder);
+  EXPECT_TRUE(Eventually([&] { return s.PhaseOf(holder) == TaskPhase::kWaiting; }));
   const auto task = s.Watch(TaskSpec::Once([] { ADD_FAILURE() << "its body ran"; }));
   EXPECT_TRUE(Eventually([&] { return s.PhaseOf(task) == TaskPhase::kWaiting; }));
-  parked.Open();
+  first_runs.Open();
+  ASSERT_TRUE(first_is_destroyed.Wait());
+  holder_runs.Open();
   ASSERT_TRUE(in_policy.Wait());
   EXPECT_EQ(s.PhaseOf(task), TaskPhase::kQueued);
   EXPECT_EQ(s.handle.Stats().permits, 0);
   EXPECT_TRUE(*s.handle.Remove(task.id));
   EXPECT_EQ(s.handle.Stats().permits, 1);
-  go->Open();
+  go.Open();
   EXPECT_TRUE(s.Outcome(holder).IsSuccess());
+  s.Outcome(first);
 }
 
 // A permit on its way to a task that is stopped at the same time is never lost.

@@ -1,14 +1,11 @@
 // Parallel loops of TBB inside of what a pool runs.
 
 #include <gtest/gtest.h>
+#include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
 
 #include <atomic>
-#include <chrono>
-#include <deque>
-#include <mutex>
-#include <set>
-#include <thread>
 
 #include "sched/pool.h"
 #include "tests/sched/job.h"
@@ -21,7 +18,11 @@ namespace {
 using testing::Eventually;
 using testing::Gate;
 
-class PoolWithLoops : public testing::TbbTest {};
+class PoolWithLoops : public testing::TbbTest {
+  // A helper, also where there is one core.
+  const oneapi::tbb::global_control threads_{oneapi::tbb::global_control::max_allowed_parallelism,
+                                             4};
+};
 
 TEST_F(PoolWithLoops, ALoopInABodyGetsAThreadOfTbbs) {
   Pool pool(2);
@@ -39,96 +40,65 @@ TEST_F(PoolWithLoops, ALoopInABodyGetsAThreadOfTbbs) {
   EXPECT_TRUE(helped);
 }
 
-// When the helper has done its share of the loop.
-TEST_F(PoolWithLoops, ARunnableBeginsThoughHelpersHaveTakenAllSlots) {
-  using std::chrono::steady_clock;
+// Though a helper is in the loop, and stays: each worker has a slot of its own.
+TEST_F(PoolWithLoops, ARunnableWaitsForNoHelper) {
   Pool pool(2);
   pool.Start();
-  std::mutex mutex;
-  std::set<std::thread::id> threads;
+  std::atomic<int> inside{0};
   std::atomic<bool> ran{false};
-  std::atomic<bool> loop_is_over{false};
-  const auto patience = steady_clock::now() + testing::kPatience;
   Job looper([&](Seat&) {
-    const auto piece = [&](int) {
-      const auto until = steady_clock::now() + std::chrono::microseconds(100);
-      {
-        const std::lock_guard lock(mutex);
-        threads.insert(std::this_thread::get_id());
-      }
-      while (!ran && steady_clock::now() < until) {
-      }
-    };
-    while (!ran && steady_clock::now() < patience) {
-      oneapi::tbb::parallel_for(0, 10'000, piece, oneapi::tbb::simple_partitioner());
-    }
-    loop_is_over = true;
+    oneapi::tbb::parallel_for(
+        0, 2,
+        [&](int) {
+          inside.fetch_add(1);
+          EXPECT_TRUE(Eventually([&] { return ran.load(); }));
+        },
+        oneapi::tbb::simple_partitioner());
   });
-  Job other([&](Seat&) {
-    EXPECT_FALSE(loop_is_over);
-    ran = true;
-  });
+  Job other([&](Seat&) { ran = true; });
   pool.Submit(looper);
-  EXPECT_TRUE(Eventually([&] {
-    const std::lock_guard lock(mutex);
-    return threads.size() > 1;
-  }));
+  ASSERT_TRUE(Eventually([&] { return inside == 2; }));
   pool.Submit(other);
   pool.Join();
   EXPECT_TRUE(ran);
 }
 
-// A thread of the pool's waits for its item, which a helper runs, and takes another's meanwhile:
-// so one item keeps two threads.
-TEST_F(PoolWithLoops, AThreadThatIsKeptByAnotherItemIsReplaced) {
+// Though there is always another one that waits: a helper takes no worker's turn.
+TEST_F(PoolWithLoops, ALoopWaitsForNoRunnable) {
   Pool pool(2);
   pool.Start();
-  const auto main = std::this_thread::get_id();
-  std::atomic<std::thread::id> master{main}, of_b{main}, helper{main};
-  std::atomic<bool> helper_may_go{false}, master_may_go{false};
-  std::atomic<bool> c_may_go{false}, d_ran{false};
-  Gate b_may_go;
-  std::atomic<int> inside{0}, c_inside{0};
-  Job loops([&](Seat&) {
-    master = std::this_thread::get_id();
+  std::atomic<bool> helped{false};
+  std::atomic<int> inside{0};
+  Job looper([&](Seat&) {
     oneapi::tbb::parallel_for(
         0, 2,
         [&](int) {
           inside.fetch_add(1);
-          const bool own = std::this_thread::get_id() == master.load();
-          if (!own) helper = std::this_thread::get_id();
-          EXPECT_TRUE(
-              Eventually([&] { return own ? master_may_go.load() : helper_may_go.load(); }));
+          if (Eventually([&] { return inside == 2; })) helped = true;
         },
         oneapi::tbb::simple_partitioner());
   });
-  Job b([&](Seat&) {
-    of_b = std::this_thread::get_id();
-    b_may_go.Pass();
+  Job hog([&](Seat& seat) {
+    if (!helped) seat.RunAgain(hog);
   });
-  Job c([&](Seat&) {
-    c_inside = 1;
-    while (!c_may_go) std::this_thread::yield();
-  });
-  Job d([&](Seat&) { d_ran = true; });
-  pool.Submit(loops);
-  ASSERT_TRUE(Eventually([&] { return inside == 2; }));  // all slots are taken
-  pool.Submit(b);
-  // For its thread to find that out: if it does not, this test shows nothing.
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  helper_may_go = true;
-  ASSERT_TRUE(Eventually([&] { return of_b.load() != main; }));
-  EXPECT_EQ(of_b.load(), helper.load());
-  master_may_go = true;
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  pool.Submit(c);
-  ASSERT_TRUE(Eventually([&] { return c_inside == 1; }));
-  b_may_go.Open();
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  pool.Submit(d);
-  EXPECT_TRUE(Eventually([&] { return d_ran.load(); }));
-  c_may_go = true;
+  pool.Submit(hog);
+  pool.Submit(looper);
   pool.Join();
+  EXPECT_TRUE(helped);
+}
+
+// What a body leaves to its arena runs, be the pool as small as it may.
+TEST_F(PoolWithLoops, WhatABodyEnqueuesRuns) {
+  for (const size_t workers : {1, 2, 3}) {
+    SCOPED_TRACE(workers);
+    Pool pool(workers);
+    pool.Start();
+    std::atomic<bool> ran{false};
+    Job job([&](Seat&) { oneapi::tbb::this_task_arena::enqueue([&] { ran = true; }); });
+    pool.Submit(job);
+    pool.Join();
+    EXPECT_TRUE(Eventually([&] { return ran.load(); }));
+  }
 }
 
 TEST_F(PoolWithLoops, ParallelLoopsInsideBodiesFinish) {

@@ -18,12 +18,9 @@ extern "C" const char* __tsan_default_options() {
 // oneTBB's library is not instrumented: the edges by which its objects, all allocated with
 // our operator new, go from thread to thread cannot be seen. Only what it allocates and
 // frees itself is left out; what it calls counts as ever. So with Abseil's symbolizer: it hands
-// its files, kept open, from thread to thread with atomics of its own. Where an arena is full,
-// another thread there runs what execute() was given: it reads that before any edge of ours.
+// its files, kept open, from thread to thread with atomics of its own.
 extern "C" const char* __tsan_default_suppressions() {
-  return "called_from_lib:libtbb.so\ncalled_from_lib:libabsl_symbolize.so\n"
-         "race_top:tbb::detail::d1::task_arena_function\n"
-         "race_top:taskvisor::internal::Pool::TakeTurn\n";
+  return "called_from_lib:libtbb.so\ncalled_from_lib:libabsl_symbolize.so\n";
 }
 
 // oneTBB keeps an observer's proxy for as long as one of its workers, which it never joins
