@@ -89,7 +89,7 @@ TEST_F(PoolWithLoops, ALoopWaitsForNoRunnable) {
 
 // What a body leaves to its arena runs, be the pool as small as it may.
 TEST_F(PoolWithLoops, WhatABodyEnqueuesRuns) {
-  for (const size_t workers : {1, 2, 3}) {
+  for (const size_t workers : {1U, 2U, 3U}) {
     SCOPED_TRACE(workers);
     Pool pool(workers);
     pool.Start();
