@@ -1,5 +1,6 @@
 #include "sched/pool.h"
 
+#include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
 #include <time.h>
 
@@ -230,8 +231,10 @@ bool Pool::TakeTurn() {
 void Pool::RunItem(TbbSeat& seat) {
   bool over = false;
   while (!over) {
-    // As work of the seat's context, which is where nested loops find theirs.
-    oneapi::tbb::task_group(seat.context_).run_and_wait([&] { over = Drain(seat); });
+    // As work of the seat's context, which is where nested loops find theirs. Isolated: a body that
+    // waits for its loop does nothing for others meanwhile, and no other's task comes before it.
+    oneapi::tbb::this_task_arena::isolate(
+        [&] { oneapi::tbb::task_group(seat.context_).run_and_wait([&] { over = Drain(seat); }); });
   }
   free_seats_.Push(seat.number(), tbb_->Link());
   idle_.Notify();

@@ -106,8 +106,9 @@ class Keeper {
 // busy where it does not count on them, as that of an arena with one long body and nothing else to
 // do; it takes them for about to come back. What another pool was given then waited for the end of
 // that body. And it calls one for each slot of the arena, for one item: 25 us, not 5, where there
-// are two. Its threads come for nested parallel loops, into slots beside those of the crew: so a
-// Runnable never waits for the end of a loop's part, nor a loop for the end of a Runnable.
+// are two. Its threads come for nested parallel loops, into slots beside those of the crew; and the
+// crew's threads, while they wait in a loop, do nothing but its parts. So a Runnable never waits
+// for the end of another one's loop, nor a loop for the end of another Runnable.
 //
 // Three classes of priority, by ReadyLanes' rule; nothing that runs is interrupted. So a high one
 // begins when the first body on any seat ends, or the one after it, if that seat's turn is a
@@ -116,8 +117,11 @@ class Keeper {
 // shelves of all seats first, so that what lies behind a long body there is not passed over.
 //
 // oneTBB, as of 2021.8, needs all of this to be true:
-//   - an outside thread takes one of the slots that are kept for such (nested_arena_context), and
-//     none but the crew's comes from outside: so execute() never waits, and needs no memory;
+//   - an outside thread takes the first free one of the slots that are kept for such, and none but
+//     the crew's comes from outside: so execute() never waits, and needs no memory;
+//   - where this_task_arena::isolate() is in force, run_and_wait() begins with its own function,
+//   and
+//     a wait takes what was spawned in there only; what is that none, TBB's helpers, take all;
 //   - no exception leaves an item.
 //
 // Progress: Submit is lock-free but for the kernel's wake when it starts an item and malloc when

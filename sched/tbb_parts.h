@@ -2,9 +2,11 @@
 #define TASKVISOR_SCHED_TBB_PARTS_H_
 
 #include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/info.h>
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_scheduler_observer.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -18,32 +20,37 @@
 namespace taskvisor::internal {
 
 // A slot for each worker, which TBB's threads do not take, and one for each of those that may help
-// in the nested loops of bodies: as many as make one loop as wide as the pool. (So where all
-// workers have a loop there are more threads than workers: fewer could be had only where a worker
-// has to wait for the slot of a helper.) One worker needs none: TBB has a slot more then, for what
-// a body enqueues there. The constraints are set here, because a constructor that takes all of them
-// is a preview of oneTBB's: see cores.cc.
+// in the nested loops of bodies: as many as make one loop as wide as the pool, but no more than
+// there are cores. (So where all workers have a loop there are more threads than workers: fewer
+// could be had only where a worker has to wait for the slot of a helper.) At least one, for what a
+// body enqueues there; with one worker TBB has that by itself. The constraints are set here,
+// because a constructor that takes all of them is a preview of oneTBB's: see cores.cc.
 class Arena final : public oneapi::tbb::task_arena {
  public:
   Arena(size_t workers, const Placement& placement)
-      : task_arena(static_cast<int>(2 * workers - 1), static_cast<unsigned>(workers),
+      : task_arena(static_cast<int>(workers + HelpersFor(workers)), static_cast<unsigned>(workers),
                    PriorityOf(placement.priority)) {
     my_numa_id = placement.numa_node.value_or(kAny);
     my_core_type = placement.core_type.value_or(kAny);
     my_max_threads_per_core = placement.max_threads_per_core.value_or(kAny);
-    Initialize(workers - 1);
+    Initialize();
   }
 
  private:
   static constexpr int kAny = automatic;  // value_or takes a reference: TBB's is not defined
 
-  // TBB complains of an arena that wants more helpers than it has threads, as on a single core: its
-  // limit is raised for that moment. (Not where the host has set one: TBB takes the smallest.)
-  void Initialize(size_t helpers) {
+  static size_t Cores() { return static_cast<size_t>(oneapi::tbb::info::default_concurrency()); }
+  static size_t HelpersFor(size_t workers) {
+    return workers == 1 ? 0 : std::max<size_t>(std::min(workers, Cores()) - 1, 1);
+  }
+
+  // TBB complains on standard error of an arena that asks for more helpers than it has threads, as
+  // on a single core, where it has none: there its limit is raised for that moment.
+  void Initialize() {
     using Control = oneapi::tbb::global_control;
-    std::optional<Control> most;
-    if (Control::active_value(Control::max_allowed_parallelism) <= helpers) {
-      most.emplace(Control::max_allowed_parallelism, helpers + 1);
+    std::optional<Control> one_more;
+    if (Cores() == 1 && Control::active_value(Control::max_allowed_parallelism) == 1) {
+      one_more.emplace(Control::max_allowed_parallelism, 2);
     }
     initialize();
   }
@@ -67,9 +74,14 @@ class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
   }
   void on_scheduler_entry(bool) override {
     const uint32_t pool = pool_.load(std::memory_order_acquire);  // first: see there
+    if (t_here == pool) ++t_again;                                // by way of another arena
     Set(pool);
   }
   void on_scheduler_exit(bool) override {
+    if (t_again > 0) {
+      --t_again;
+      return Set(t_here);
+    }
     Set(0);  // last: see there
   }
 
@@ -79,6 +91,7 @@ class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
 
  private:
   static thread_local uint32_t t_here;
+  static thread_local uint32_t t_again;  // entries into the same beside the first
 
   void Set(uint32_t pool) {
     t_here = pool;
@@ -91,6 +104,7 @@ class ArenaObserver final : public oneapi::tbb::task_scheduler_observer {
 };
 
 inline thread_local uint32_t ArenaObserver::t_here = 0;
+inline thread_local uint32_t ArenaObserver::t_again = 0;
 
 }  // namespace taskvisor::internal
 

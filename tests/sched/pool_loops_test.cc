@@ -1,11 +1,14 @@
 // Parallel loops of TBB inside of what a pool runs.
 
 #include <gtest/gtest.h>
+#include <oneapi/tbb/flow_graph.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
 
 #include <atomic>
+#include <chrono>
+#include <thread>
 
 #include "sched/pool.h"
 #include "tests/sched/job.h"
@@ -87,7 +90,7 @@ TEST_F(PoolWithLoops, ALoopWaitsForNoRunnable) {
   EXPECT_TRUE(helped);
 }
 
-// What a body leaves to its arena runs, be the pool as small as it may.
+// Also if the pool has one worker, or as many as slots that are kept for them.
 TEST_F(PoolWithLoops, WhatABodyEnqueuesRuns) {
   for (const size_t workers : {1U, 2U, 3U}) {
     SCOPED_TRACE(workers);
@@ -99,6 +102,90 @@ TEST_F(PoolWithLoops, WhatABodyEnqueuesRuns) {
     pool.Join();
     EXPECT_TRUE(Eventually([&] { return ran.load(); }));
   }
+}
+
+// A thread that waits for its loop's last part leaves the loops of others alone: it would not be
+// back before such a part is over, and would have to answer for it.
+TEST_F(PoolWithLoops, WhoWaitsForItsLoopDoesNoPartOfAnothers) {
+  constexpr int kParts = 2000;
+  Pool pool(2);
+  pool.Start();
+  const auto none = std::this_thread::get_id();
+  std::atomic<std::thread::id> waiter{none};
+  std::atomic<int> inside{0}, parts{0}, parts_of_the_waiter{0};
+  Job waits([&](Seat&) {
+    waiter = std::this_thread::get_id();
+    oneapi::tbb::parallel_for(
+        0, 2,
+        [&](int) {
+          inside.fetch_add(1);
+          static_cast<void>(Eventually([&] { return inside == 2; }));
+          if (std::this_thread::get_id() == waiter.load()) return;
+          EXPECT_TRUE(Eventually([&] { return parts == kParts; }));  // the helper is here till then
+        },
+        oneapi::tbb::simple_partitioner());
+  });
+  Job loops([&](Seat&) {
+    oneapi::tbb::parallel_for(
+        0, kParts,
+        [&](int) {
+          const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(5);
+          while (std::chrono::steady_clock::now() < until) {
+          }
+          if (std::this_thread::get_id() == waiter.load()) parts_of_the_waiter.fetch_add(1);
+          parts.fetch_add(1);
+        },
+        oneapi::tbb::simple_partitioner());
+  });
+  pool.Submit(waits);
+  ASSERT_TRUE(Eventually([&] { return inside == 2; }));
+  pool.Submit(loops);
+  pool.Join();
+  EXPECT_EQ(parts_of_the_waiter, 0);
+}
+
+// TBB does a task of high priority before what a thread was about to begin, and lets others steal
+// that: an item would run inside of a body's wait.
+TEST_F(PoolWithLoops, NoRunnableRunsInsideOfAnothersWait) {
+  Pool pool(2);
+  pool.Start();
+  static thread_local bool in_the_graphs_body = false;
+  std::atomic<bool> stop{false}, begun{false};
+  std::atomic<int> inside_of_it{0};
+  Job graphs([&](Seat&) {
+    in_the_graphs_body = true;
+    while (!stop) {
+      oneapi::tbb::flow::graph graph;
+      oneapi::tbb::flow::function_node<int, int> node(
+          graph, oneapi::tbb::flow::unlimited,
+          [](int i) {
+            const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(5);
+            while (std::chrono::steady_clock::now() < until) {
+            }
+            return i;
+          },
+          oneapi::tbb::flow::node_priority_t(1));
+      for (int i = 0; i < 100; ++i) node.try_put(i);
+      graph.wait_for_all();
+      begun = true;
+    }
+    in_the_graphs_body = false;
+  });
+  pool.Submit(graphs);
+  ASSERT_TRUE(Eventually([&] { return begun.load(); }));
+  for (int i = 0; i < 300; ++i) {
+    std::atomic<bool> ran{false};
+    Job other([&](Seat&) {
+      if (in_the_graphs_body) inside_of_it.fetch_add(1);
+      ran = true;
+    });
+    pool.Submit(other);
+    ASSERT_TRUE(Eventually([&] { return ran.load(); }));
+    std::this_thread::sleep_for(std::chrono::microseconds(200));  // so that its item leaves
+  }
+  stop = true;
+  pool.Join();
+  EXPECT_EQ(inside_of_it, 0);
 }
 
 TEST_F(PoolWithLoops, ParallelLoopsInsideBodiesFinish) {
@@ -172,6 +259,13 @@ TEST_F(PoolWithLoops, KnowsItsWorkersAlsoInsideTheirLoops) {
     oneapi::tbb::parallel_for(0, 100, [&](int) {
       if (!pool.OnWorker()) wrong.fetch_add(1);
     });
+    oneapi::tbb::task_arena same{oneapi::tbb::attach{}};
+    oneapi::tbb::task_arena(2).execute([&] {
+      same.execute([&] {
+        if (!pool.OnWorker()) wrong.fetch_add(1);
+      });
+    });
+    if (!pool.OnWorker()) wrong.fetch_add(1);
   });
   for (int i = 0; i < 10; ++i) pool.Submit(job);
   pool.Join();
