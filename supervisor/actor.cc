@@ -267,7 +267,8 @@ StopResult Actor::StopById(TaskId id, CancelCause cause) {
 void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResult& result) {
   if (attempt.last.abandoned()) {  // its outcome is out: only the slot is left to give back
     static_cast<void>(entry.state.TryFinish(/*stopped=*/true));
-    return registry_.Finish(entry, TaskOutcome(), attempt.end, &seat);
+    return registry_.Finish(entry, TaskOutcome(), attempt.end, &seat,
+                            {nullptr, ResultAccess::TakeError(result)});
   }
   if (attempt.last.silent()) {
     publisher_.Emit(EventKind::kTaskRecovered, attempt.end, entry, [&](EventDraft& e) {
@@ -293,7 +294,8 @@ void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResul
     });
     while (!entry.state.TryFinish(entry.state.Load().stopped())) {
     }
-    registry_.Finish(entry, Panicked(), attempt.end, &seat);
+    registry_.Finish(entry, Panicked(), attempt.end, &seat,
+                     {nullptr, ResultAccess::TakeError(result)});
   }
 }
 
@@ -358,7 +360,8 @@ void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd 
       }
       if (entry.rules->cpu_time && entry.cell != nullptr) attempt.TellTimes(outcome);
       if (!entry.state.TryFinish(stopped)) continue;
-      return registry_.Finish(entry, std::move(outcome), attempt.end, &seat, told.Take());
+      return registry_.Finish(entry, std::move(outcome), attempt.end, &seat,
+                              {told.Take(), ResultAccess::TakeError(result)});
     }
     // For the next attempt. Before the move: whoever takes the entry out owns it.
     if (!result.ok()) entry.attempt.Keep(ResultAccess::TakeError(result));

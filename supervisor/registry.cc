@@ -182,7 +182,7 @@ Registry::Found Registry::Lookup(std::string_view name) const {
 }
 
 void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const Seat* seat,
-                      const EventDraft* before) {
+                      LastAttempt last) {
   const Snapshot ending = entry.state.Load();
   const bool abandoned = ending.abandoned();
   // A deadline is the cause of what it ended, which says so itself; one that has come since
@@ -203,11 +203,21 @@ void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const 
   }
   const CellRef cell = std::move(entry.cell);  // outlives `late`: it may destroy what is a user's
   const LateWake late(publisher_.wakes());     // who waits for the outcome is told first
-  PublishLast(entry, abandoned ? nullptr : &outcome, now, before);
+  PublishLast(entry, abandoned ? nullptr : &outcome, now, last.told);
+  if (last.error != nullptr) [[unlikely]]
+    DestroyError(std::move(last.error), cell != nullptr ? nullptr : &outcome);
   if (cell != nullptr) {
     abandoned ? cell->MarkDrained() : cell->Set(std::move(outcome), /*drained=*/true);
   }
   Release(entry, seat);
+}
+
+// The exception behind it is a user's. `outcome`: refers to it too, and nobody will read that.
+[[gnu::noinline]] void Registry::DestroyError(KeptError error, TaskOutcome* outcome) const {
+  const LateWake::Aside aside;
+  const NoWaiting here(pool_);
+  error.reset();
+  if (outcome != nullptr) *outcome = TaskOutcome();
 }
 
 void Registry::OnIdle(Seat& seat) noexcept {

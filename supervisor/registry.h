@@ -16,6 +16,7 @@
 #include "sched/pool.h"
 #include "sched/prefetch.h"
 #include "sched/slab.h"
+#include "supervisor/attempt_link.h"
 #include "supervisor/entry.h"
 #include "supervisor/lifecycle.h"
 #include "supervisor/name_index.h"
@@ -27,6 +28,13 @@ namespace taskvisor::internal {
 // Slots, and places of names, that are being given back when their members have left
 // already: one for each thread that is stopped in those few lines.
 inline constexpr uint32_t kSpareSlots = 65536;
+
+// Of the attempt that a task ends with: the event that is still to be told, and what it may refer
+// to.
+struct LastAttempt {
+  const EventDraft* told = nullptr;
+  KeptError error;
+};
 
 // How many slots there are. Some are kept by seats, to be given back together.
 inline uint32_t SlotsFor(size_t max_tasks, size_t seats) {
@@ -84,12 +92,12 @@ class Registry : public Idler {
   [[nodiscard]] Found Lookup(std::string_view name) const;
 
   // The end of a task. Only the thread that moved the entry to kFinishing. In order:
-  // name free, body destroyed, end event and TaskRemoved, outcome, slot back, who waits
-  // for it told. `before` is published first, in the same run. An entry that was
+  // name free, body destroyed, the last attempt's event, end event and TaskRemoved as one run, what
+  // is left of the error destroyed, outcome, slot back, who waits for it told. An entry that was
   // abandoned has had its end event and its outcome. `seat`: where the caller was run by the
   // pool, as the last thing that it does there; null elsewhere.
   void Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const Seat* seat,
-              const EventDraft* before = nullptr);
+              LastAttempt last = {});
 
   // What a seat's Finishes have put off.
   void OnIdle(Seat& seat) noexcept override;
@@ -146,6 +154,7 @@ class Registry : public Idler {
     }
   }
   // No outcome: the end event was published when the task was given up.
+  void DestroyError(KeptError error, TaskOutcome* outcome) const;
   void PublishLast(const Entry& entry, const TaskOutcome* outcome, TimePoint now,
                    const EventDraft* before);
   void PublishLastOfChild(const Entry& entry, const TaskOutcome* outcome, TimePoint now,
