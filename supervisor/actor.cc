@@ -174,6 +174,9 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
                           watched == nullptr ? nullptr : &watched->beat(), last_error, &entry},
                          seat);
   Announce(entry, attempt, running, epoch);
+  if (entry.Tells(Entry::kNamed) && entry.rules->restart.kind() == RestartPolicy::Kind::kNever) {
+    registry_.CallForName(entry);  // most bodies of such tasks are short, and it is free soon
+  }
   TaskResult result;
   if (const auto begun = entry.state.TryBegin(); begun) {
     if (Snapshot{begun.seen}.due()) TimeOut(entry, epoch);

@@ -4,6 +4,8 @@
 #include <bit>
 #include <functional>
 
+#include "sched/prefetch.h"
+
 namespace taskvisor::internal {
 
 uint64_t NameIndex::BucketsFor(uint64_t names) {
@@ -16,7 +18,7 @@ uint64_t NameIndex::Hash(std::string_view name) { return std::hash<std::string_v
 // meets, as N2 asks.
 template <class Matches>
 bool NameIndex::TrySearch(uint64_t hash, Matches matches, Position& position) const {
-  Atomic<uint64_t>* previous = &buckets_[hash & mask_];
+  Atomic<uint64_t>* previous = &BucketOf(hash);
   uint64_t current = previous->load(std::memory_order_acquire);
   position = {previous, current, false, nullptr, 0};
   while ((current & kIndexMask) != 0) {
@@ -66,10 +68,20 @@ NameIndex::Position NameIndex::Search(uint64_t hash, Matches matches) const {
   return position;
 }
 
-bool NameIndex::Insert(uint32_t index, std::string_view name) {
+void NameIndex::Prepare(uint32_t index, std::string_view name) {
   const uint64_t hash = Hash(name);
+  link_(slots_, index).hash.store(hash, std::memory_order_release);
+  PrefetchForWrite(&BucketOf(hash));
+}
+
+void NameIndex::CallFor(uint32_t index) const {
+  // relaxed: the caller has it from who inserted.
+  PrefetchForWrite(&BucketOf(link_(slots_, index).hash.load(std::memory_order_relaxed)));
+}
+
+bool NameIndex::Insert(uint32_t index, std::string_view name) {
   NameLink& node = link_(slots_, index);
-  node.hash.store(hash, std::memory_order_release);
+  const uint64_t hash = node.hash.load(std::memory_order_relaxed);  // its own
   while (true) {
     Position at =
         Search(hash, [&](uint64_t, const NameLink& other) { return other.name.Equals(name); });

@@ -56,8 +56,13 @@ class NameIndex {
     if (buckets_ == nullptr) throw std::bad_alloc();
   }
 
-  // Claims the name already set in slot `index`. False: taken.
+  // A name was set in slot `index`, and will be inserted soon: the memory of its place is called
+  // for, which seldom is in a cache.
+  void Prepare(uint32_t index, std::string_view name);
+  // Claims the name that Prepare was called with. False: taken.
   [[nodiscard]] bool Insert(uint32_t index, std::string_view name);
+  // It will be removed soon. REQUIRES: inserted.
+  void CallFor(uint32_t index) const;
 
   // The slot that has the name now. Its state must be judged again by the caller.
   [[nodiscard]] std::optional<uint32_t> Find(std::string_view name) const;
@@ -82,6 +87,7 @@ class NameIndex {
   static constexpr uint64_t kRemoved = uint64_t{1} << 32;
   static constexpr uint64_t kTagOne = uint64_t{1} << 33;
 
+  [[nodiscard]] Atomic<uint64_t>& BucketOf(uint64_t hash) const { return buckets_[hash & mask_]; }
   static uint64_t BucketsFor(uint64_t names);
   static uint64_t Hash(std::string_view name);
   static uint64_t Retag(uint64_t old, uint64_t target) {

@@ -131,6 +131,7 @@ void Registry::SetName(Entry& entry, std::string_view name) {
     name_slab_.Free(place);
     throw;
   }
+  names_.Prepare(place, name);
   link.owner.store(entry.slot, std::memory_order_release);
   // Before others can find it: they look here whether it is still this task's.
   entry.SetTold(Entry::kNamed, true);

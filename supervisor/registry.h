@@ -75,6 +75,10 @@ class Registry : public Idler {
   void SetName(Entry& entry, std::string_view name);
   // Publishes the name that was set. False: taken, and the entry has none any more.
   [[nodiscard]] bool ClaimName(Entry& entry, std::string_view name);
+  // A named task is about to end.
+  void CallForName(const Entry& entry) const {
+    names_.CallFor(entry.name_place.load(std::memory_order_relaxed) - 1);
+  }
   // Takes a name back that was set and not claimed, if there is one.
   void DropName(Entry& entry) { FreeName(TakeName(entry), /*ended=*/nullptr); }
   // Gives a reserved entry back as if it had never been; its name, if claimed, is free.

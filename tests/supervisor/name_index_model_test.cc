@@ -29,10 +29,15 @@ struct Scene {
     return (*static_cast<std::array<NameLink, kSlots>*>(slots))[index];
   }
 
-  // As Registry::ClaimName and Finish: true if the slot had the name for a while.
-  bool HoldName(uint32_t slot, size_t name) {
+  // As Registry::SetName and ClaimName.
+  bool Insert(uint32_t slot, size_t name) {
     slots[slot].name.Set(names[name]);
-    if (!index.Insert(slot, names[name])) {
+    index.Prepare(slot, names[name]);
+    return index.Insert(slot, names[name]);
+  }
+  // As those, and Finish: true if the slot had the name for a while.
+  bool HoldName(uint32_t slot, size_t name) {
+    if (!Insert(slot, name)) {
       slots[slot].name.Set({});
       return false;
     }
@@ -78,10 +83,7 @@ TEST(NameIndexModel, OfRacingInsertsOfOneNameOneWins) {
     int winners = 0;
     static constexpr std::array kThreads{"adder 0", "adder 1", "adder 2"};
     for (uint32_t thread = 0; thread < 3; ++thread) {
-      model.Spawn(kThreads[thread], [&, thread] {
-        scene.slots[thread].name.Set(scene.names[0]);
-        winners += scene.index.Insert(thread, scene.names[0]);
-      });
+      model.Spawn(kThreads[thread], [&, thread] { winners += scene.Insert(thread, 0); });
     }
     // Meanwhile the chain moves in front of and behind them.
     model.Spawn("other", [&] {
@@ -98,8 +100,7 @@ TEST(NameIndexModel, OfRacingInsertsOfOneNameOneWins) {
 TEST(NameIndexModel, AFinderNeverMissesANameThatStays) {
   Explore(15'000, [](Model& model) {
     Scene scene;
-    scene.slots[0].name.Set(scene.names[0]);
-    ASSERT_TRUE(scene.index.Insert(0, scene.names[0]));
+    ASSERT_TRUE(scene.Insert(0, 0));
     model.Spawn("finder", [&] {
       for (int look = 0; look < 4; ++look) EXPECT_EQ(scene.index.Find(scene.names[0]), 0u);
     });

@@ -28,6 +28,7 @@ struct Table {
   }
   bool Insert(uint32_t slot, const std::string& name) {
     slots[slot].name.Set(name);
+    index.Prepare(slot, name);
     return index.Insert(slot, name);
   }
   void Remove(uint32_t slot) { index.Remove(slot); }
