@@ -9,6 +9,7 @@
 #include "sched/atomic.h"
 #include "sched/chunk_table.h"
 #include "sched/index_stack.h"
+#include "sched/prefetch.h"
 
 namespace taskvisor::internal {
 
@@ -37,7 +38,7 @@ class Slab {
   // Nothing once `capacity` slots are out. Throws, and has changed nothing, if there is no
   // memory for a new chunk.
   [[nodiscard]] std::optional<uint32_t> Allocate() {
-    if (const auto recycled = free_.Pop(Link())) return recycled;
+    if (const auto recycled = free_.Pop(Link())) return CallForTheOneBehind(*recycled), recycled;
     uint32_t fresh = used_.load(std::memory_order_relaxed);
     do {
       if (fresh >= capacity_) return free_.Pop(Link());  // a Free may have come meanwhile
@@ -100,6 +101,12 @@ class Slab {
     Chunk() {}  // NOLINT(modernize-use-equals-default)
     T items[kChunk];
   };
+
+  // It is the next one that is allocated, mostly: and was written by the thread that freed it.
+  void CallForTheOneBehind(uint32_t index) const {
+    const uint32_t behind = Link()(index).load(std::memory_order_relaxed);  // the caller's
+    if (behind != 0) PrefetchForWrite(&At(behind - 1), sizeof(T));
+  }
 
   auto Link() const {
     return [this](uint32_t index) -> Atomic<uint32_t>& {
