@@ -37,9 +37,9 @@ class NoKeeper final : public Keeper {
 };
 NoKeeper no_keeper;
 
-// What a Runnable writes when it runs, which will be in a moment: it comes from the thread that
-// submitted it.
-constexpr size_t kWritten = 2 * kCacheLine;
+// What a Runnable uses of its own when it runs, in a moment: the thread that submitted it has that
+// in its cache. (See Entry.)
+constexpr size_t kUsed = 3 * kCacheLine;
 
 uint32_t NextId() {
   static Atomic<uint32_t> last{0};
@@ -126,7 +126,7 @@ Runnable* Pool::Again(TbbSeat& seat, bool anywhere) {
     keeper_->OnRefused(*again);  // not pushed, so the others are for who claims them
     return Next(seat);
   }
-  if (!shelved) return ready_.Take(seat.cursor_).value;  // one for one: no count changes
+  if (!shelved) return Take(seat).value;  // one for one: no count changes
   if (count_.AddCredit(number)) StartItem();
   Runnable* next = nullptr;
   return !ready_.Urgent(seat.cursor_) && TakeShelved(seat, anywhere, next) ? next : Next(seat);
@@ -164,8 +164,14 @@ bool Pool::TakeUrgent(TbbSeat& seat, Runnable*& runnable) {
   if (!ready_.Urgent(seat.cursor_)) return false;
   const WorkCount::Claimed claimed = count_.Claim(seat.number());
   if (claimed.starts) StartItem();
-  if (claimed.got) runnable = ready_.Take(seat.cursor_).value;
+  if (claimed.got) runnable = Take(seat).value;
   return claimed.got;
+}
+
+Pool::Taken Pool::Take(TbbSeat& seat) {
+  const Taken taken = ready_.Take(seat.cursor_);
+  PrefetchForWrite(taken.value, kUsed);
+  return taken;
 }
 
 // Takes the element that was claimed, and what the seat has credits for: one at a time, so
@@ -173,14 +179,13 @@ bool Pool::TakeUrgent(TbbSeat& seat, Runnable*& runnable) {
 // Where another class than the normal one comes in, its element, or one in its stead, is next.
 bool Pool::TakeClaimed(TbbSeat& seat, Runnable*& only) {
   Shelf<Runnable*>& shelf = shelves_[seat.number()];
-  auto taken = ready_.Take(seat.cursor_);
+  Taken taken = Take(seat);
   only = taken.value;
   if (!taken.plain || !count_.HasCredit(seat.number())) return true;
   shelf.Put(only);
   while (shelf.HasRoom() && count_.TryUse(seat.number())) {
-    taken = ready_.Take(seat.cursor_);
+    taken = Take(seat);
     if (!taken.plain) break;
-    PrefetchForWrite(taken.value, kWritten);
     shelf.Put(taken.value);
   }
   if (count_.PromiseIfMissing()) StartItem();

@@ -208,6 +208,8 @@ class Pool {
   [[nodiscard]] bool TakeTurn();
   void RunItem(TbbSeat& seat);
   [[nodiscard]] bool Drain(TbbSeat& seat);
+  using Taken = ReadyLanes<Runnable*>::Taken;
+  [[nodiscard]] Taken Take(TbbSeat& seat);
   [[nodiscard]] Runnable* Again(TbbSeat& seat, bool anywhere);
   [[nodiscard]] Runnable* Next(TbbSeat& seat);
   [[nodiscard]] bool TakeUrgent(TbbSeat& seat, Runnable*& runnable);
