@@ -67,7 +67,7 @@ bool AliveTracker::Update(const Fact& fact) {
                          : Apply(by_name_, std::string(fact.name), fact, effect);
 }
 
-void AliveTracker::Reconcile(const std::function<bool(TaskId)>& is_live) {
+void AliveTracker::Reconcile(const IsLive& is_live) {
   std::lock_guard lock(mutex_);
   absl::erase_if(by_id_,
                  [&](const auto& task) { return !is_live(TaskId(task.first, task.second.slot)); });
@@ -78,11 +78,11 @@ size_t AliveTracker::size() const {
   return by_id_.size() + by_name_.size();
 }
 
-std::vector<std::string> AliveTracker::Snapshot() const {
+std::vector<std::string> AliveTracker::Snapshot(const IsLive& is_live) const {
   std::set<std::string> names;
   std::lock_guard lock(mutex_);
   for (const auto& [id, state] : by_id_) {
-    if (!state.alive) continue;
+    if (!state.IsAlive(id, is_live)) continue;
     names.insert(state.name.empty() ? TaskId(id, state.slot).ToString() : state.name);
   }
   for (const auto& [name, state] : by_name_) {
@@ -91,14 +91,16 @@ std::vector<std::string> AliveTracker::Snapshot() const {
   return {names.begin(), names.end()};
 }
 
-bool AliveTracker::IsAlive(std::string_view name) const {
+bool AliveTracker::IsAlive(std::string_view name, const IsLive& is_live) const {
   std::lock_guard lock(mutex_);
   const auto by_name = by_name_.find(std::string(name));
   if (by_name != by_name_.end() && by_name->second.alive) return true;
   return std::any_of(by_id_.begin(), by_id_.end(), [&](const auto& task) {
     const auto& [id, state] = task;
     if (!state.alive) return false;
-    return state.name.empty() ? TaskId(id, state.slot).ToString() == name : state.name == name;
+    const bool named =
+        state.name.empty() ? TaskId(id, state.slot).ToString() == name : state.name == name;
+    return named && state.IsAlive(id, is_live);
   });
 }
 

@@ -47,14 +47,16 @@ class AliveTracker {
     return Update({event.kind(), event.sequence, event.id().value_or(TaskId()), event.task()});
   }
 
-  // Drops the ids that are not live: after lag, their TaskRemoved may be lost.
-  void Reconcile(const std::function<bool(TaskId)>& is_live);
+  // Whether an id is registered. After lag its TaskRemoved may be lost: so who asks is told of live
+  // ones only, and all others are dropped by Reconcile when there are too many.
+  using IsLive = std::function<bool(TaskId)>;
+  void Reconcile(const IsLive& is_live);
 
   [[nodiscard]] size_t size() const;
 
   // Names of the alive ones, sorted, each once.
-  [[nodiscard]] std::vector<std::string> Snapshot() const;
-  [[nodiscard]] bool IsAlive(std::string_view name) const;
+  [[nodiscard]] std::vector<std::string> Snapshot(const IsLive& is_live = {}) const;
+  [[nodiscard]] bool IsAlive(std::string_view name, const IsLive& is_live = {}) const;
 
  private:
   struct State {
@@ -62,6 +64,10 @@ class AliveTracker {
     uint32_t slot = 0;  // of the id
     bool alive = false;
     std::string name;  // empty: called by its id
+
+    [[nodiscard]] bool IsAlive(uint64_t id, const IsLive& is_live) const {
+      return alive && (is_live == nullptr || is_live(TaskId(id, slot)));
+    }
   };
 
   mutable std::mutex mutex_;

@@ -26,10 +26,11 @@ Runtime::Runtime(SupervisorConfig config, Hooks hooks)
       timers_(config_.clock, hooks_.executor.get()),
       subscribers_(config_, hooks_,
                    // One that finishes has published its TaskRemoved, or is about to.
-                   [this](TaskId id) {
-                     const Registry::Found found = registry_.Lookup(id);
-                     return found.entry != nullptr && !found.seen.Is(Phase::kFinishing);
-                   }),
+                   {[this](TaskId id) {
+                      const Registry::Found found = registry_.Lookup(id);
+                      return found.entry != nullptr && !found.seen.Is(Phase::kFinishing);
+                    },
+                    [this] { return registry_.gate().members(); }}),
       publisher_(subscribers_.bus(), *config_.clock),
       registry_(config_, pool_, publisher_, actor_),
       watchdog_(*config_.clock, publisher_, registry_, pool_.seats(), hooks_.executor.get()),

@@ -116,11 +116,10 @@ Bus<EventRecord>::Subscriptions Subscribe(const SupervisorConfig& config,
 
 }  // namespace
 
-SubscriberSet::SubscriberSet(const SupervisorConfig& config, const Hooks& hooks,
-                             std::function<bool(TaskId)> is_live)
+SubscriberSet::SubscriberSet(const SupervisorConfig& config, const Hooks& hooks, Members members)
     : hooks_(hooks),
       clock_(*config.clock),
-      is_live_(std::move(is_live)),
+      members_(std::move(members)),
       recorder_(std::make_shared<FlightRecorder>(config.flight_recorder_events)),
       back_channel_(std::make_shared<BackChannel>()),
       bus_(config.bus_capacity, Subscribe(config, done_, back_channel_), *this,
@@ -181,10 +180,8 @@ void SubscriberSet::Observe(const EventRecord& record) noexcept {
 
 Report<EventRecord> SubscriberSet::MakeLag(uint64_t lost) noexcept {
   stale_ = true;
-  if (alive_.size() > 2 * reconciled_size_ + kReconcileSlack) {
-    Reconcile();
-    stale_ = true;  // there may be records of earlier tickets that a pass has not seen yet
-  }
+  Reconcile();
+  stale_ = true;  // there may be records of earlier tickets that a pass has not seen yet
   LineBuffer reason;
   reason.Text("lagged(").Decimal(lost).Text(")");
   EventDraft draft(EventKind::kSubscriberOverflow);
@@ -196,10 +193,10 @@ Report<EventRecord> SubscriberSet::MakeLag(uint64_t lost) noexcept {
 }
 
 void SubscriberSet::Reconcile() noexcept {
-  if (!std::exchange(stale_, false)) return;
+  if (!stale_ || alive_.size() <= 2 * members_.count() + kReconcileSlack) return;
+  stale_ = false;
   try {
-    alive_.Reconcile(is_live_);
-    reconciled_size_ = alive_.size();
+    alive_.Reconcile(members_.has);
   } catch (const std::exception&) {
     // No memory: the tracker stays as it was; it is a cache.
   }

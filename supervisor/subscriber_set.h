@@ -22,16 +22,24 @@ namespace taskvisor::internal {
 // first, then each subscriber's queue; exceptions, overflow and lag turned into events.
 class SubscriberSet final : public FanOutHooks<EventRecord> {
  public:
-  // `is_live` tells whether an id is registered, to reconcile the tracker after lag.
-  SubscriberSet(const SupervisorConfig& config, const Hooks& hooks,
-                std::function<bool(TaskId)> is_live);
+  // What the registry knows, whatever events were lost.
+  struct Members {
+    AliveTracker::IsLive has;
+    std::function<uint64_t()> count;
+  };
+  SubscriberSet(const SupervisorConfig& config, const Hooks& hooks, Members members);
 
   [[nodiscard]] Bus<EventRecord>& bus() { return bus_; }
   [[nodiscard]] const AliveTracker& alive() const { return alive_; }
-  // The same, with what was published before, if it comes in time: see Bus::CatchUp.
-  [[nodiscard]] const AliveTracker& FreshAlive() {
+  // What it says of registered tasks, with what was published before, if it comes in time: see
+  // Bus::CatchUp.
+  [[nodiscard]] std::vector<std::string> AliveSnapshot() {
     bus_.CatchUp();
-    return alive_;
+    return alive_.Snapshot(members_.has);
+  }
+  [[nodiscard]] bool IsAlive(std::string_view name) {
+    bus_.CatchUp();
+    return alive_.IsAlive(name, members_.has);
   }
   // Its own owner: a crash dump may hold it for longer than this.
   [[nodiscard]] const std::shared_ptr<FlightRecorder>& recorder() const { return recorder_; }
@@ -58,18 +66,17 @@ class SubscriberSet final : public FanOutHooks<EventRecord> {
     return IsInternalDiagnostic(record.kind);
   }
 
+  // Where that drops half of the tracker at least, since it looks at all of it.
   void Reconcile() noexcept;
 
   const Hooks& hooks_;
   Clock& clock_;
-  const std::function<bool(TaskId)> is_live_;
+  const Members members_;
   const std::shared_ptr<FlightRecorder> recorder_;
   AliveTracker alive_;
   Event seen_;  // the fan-out thread's, to read records into
-  // The fan-out thread's: events were lost since the tracker was reconciled. Done when
-  // there is time, or when the tracker has doubled, because it reads the whole of it.
+  // The fan-out thread's: events were lost since the tracker was reconciled.
   bool stale_ = false;
-  size_t reconciled_size_ = 0;
   const std::shared_ptr<EventCount> done_ = std::make_shared<EventCount>();
   // A way for callbacks' exceptions back onto the bus; emptied before the bus goes.
   struct BackChannel;

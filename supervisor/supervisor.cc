@@ -131,11 +131,11 @@ absl::StatusOr<bool> SupervisorHandle::CancelByNameWithTimeout(std::string_view 
 std::vector<TaskInfo> SupervisorHandle::List() const { return runtime_->List(); }
 
 std::vector<std::string> SupervisorHandle::AliveSnapshot() const {
-  return runtime_->subscribers().FreshAlive().Snapshot();
+  return runtime_->subscribers().AliveSnapshot();
 }
 
 bool SupervisorHandle::IsAlive(std::string_view name) const {
-  return runtime_->subscribers().FreshAlive().IsAlive(name);
+  return runtime_->subscribers().IsAlive(name);
 }
 
 void SupervisorHandle::DumpRecent(int fd) const noexcept { runtime_->subscribers().DumpRecent(fd); }

@@ -50,6 +50,21 @@ TEST(ContractAlive, S143_ReconcilePrunesWhatIsNotRegistered) {
   EXPECT_EQ(tracker.size(), 0u);
 }
 
+// Whose TaskRemoved was lost is not alive for who asks, before any Reconcile.
+TEST(ContractAlive, S143_WhatIsNotRegisteredIsNotToldOf) {
+  AliveTracker tracker;
+  for (const uint64_t id : {7u, 8u}) {
+    tracker.Update(About(EventKind::kTaskStarting, id, id, "task-" + std::to_string(id)));
+  }
+  tracker.Update(About(EventKind::kTaskStarting, 9, 9, ""));
+  const auto is_live = [](TaskId id) { return id.value() == 8; };
+  EXPECT_THAT(tracker.Snapshot(is_live), ElementsAre("task-8"));
+  EXPECT_TRUE(tracker.IsAlive("task-8", is_live));
+  EXPECT_FALSE(tracker.IsAlive("task-7", is_live));
+  EXPECT_FALSE(tracker.IsAlive("task-9", is_live));
+  EXPECT_EQ(tracker.size(), 3u);
+}
+
 TEST(ContractAlive, S143_TheSnapshotIsSorted) {
   AliveTracker tracker;
   uint64_t number = 0;

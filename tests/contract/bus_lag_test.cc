@@ -2,11 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "bus/ring.h"
 #include "supervisor/alive.h"
+#include "supervisor/runtime.h"
 #include "tests/contract/inside.h"
+#include "tests/contract/served.h"
 #include "tests/support/bodies.h"
 
 namespace taskvisor::testing {
@@ -102,6 +106,23 @@ TEST(ContractBus, S032_AfterLagTheAliveTrackerAgreesWithTheRegistry) {
   EXPECT_EQ(inside.recorder->Count(Recorder::Is(EventKind::kTaskRemoved, "ends")), 0u);
   EXPECT_TRUE(Eventually([&] { return !inside.handle.IsAlive("ends"); }));
   EXPECT_TRUE(inside.handle.IsAlive("stays"));
+}
+
+// Of tasks whose end was lost it does not keep more than some, however many there were.
+TEST(ContractBus, S032_AfterLagTheAliveTrackerForgetsWhatIsGone) {
+  Served served(WithBus(1));
+  const auto& alive = internal::RuntimeAccess::Of(served.handle).subscribers().alive();
+  size_t most = 0;
+  for (int round = 0; round < 20; ++round) {
+    std::vector<TaskSpec> specs;
+    for (int i = 0; i < 2'000; ++i) specs.push_back(TaskSpec::Once([] {}));
+    ASSERT_TRUE(served.handle.AddBatch(std::move(specs)).ok());
+    ASSERT_TRUE(Eventually([&] { return served.handle.Stats().tasks == 0; }));
+    most = std::max(most, alive.size());
+  }
+  RecordProperty("most", static_cast<int>(most));
+  EXPECT_GT(served.handle.Stats().events_lost, 0u);
+  EXPECT_TRUE(Eventually([&] { return alive.size() <= 2'048; })) << alive.size();
 }
 
 }  // namespace

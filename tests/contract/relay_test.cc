@@ -74,7 +74,7 @@ TEST(ContractBus, S034_TheRelayDrainsTheTailOfAClosedBusOverALagGap) {
   const RelayStop relay;
   internal::Hooks hooks;
   hooks.on_observe = relay.Hook();
-  internal::SubscriberSet set(config, hooks, [](TaskId) { return false; });
+  internal::SubscriberSet set(config, hooks, {[](TaskId) { return false; }, [] { return 0; }});
   const auto publish = [&](uint64_t n) {
     internal::EventDraft draft(kMark);
     internal::PublishRun(set.bus(), n == 0 ? draft.WithSlot("stop") : AsMark(draft, n));

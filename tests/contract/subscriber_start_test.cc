@@ -36,7 +36,8 @@ struct Subscribed {
 
 TEST(ContractSubscribers, S136_StartIsIdempotent) {
   Subscribed subscribed;
-  internal::SubscriberSet set(subscribed.config, subscribed.hooks, [](TaskId) { return false; });
+  internal::SubscriberSet set(subscribed.config, subscribed.hooks,
+                              {[](TaskId) { return false; }, [] { return 0; }});
   set.bus().Start();
   set.bus().Start();
   for (uint64_t n = 1; n <= 3; ++n) subscribed.Publish(set, n);
@@ -47,7 +48,8 @@ TEST(ContractSubscribers, S136_StartIsIdempotent) {
 
 TEST(ContractSubscribers, S136_CloseBeforeStartPreventsStartAndDelivery) {
   Subscribed subscribed;
-  internal::SubscriberSet set(subscribed.config, subscribed.hooks, [](TaskId) { return false; });
+  internal::SubscriberSet set(subscribed.config, subscribed.hooks,
+                              {[](TaskId) { return false; }, [] { return 0; }});
   subscribed.Publish(set, 1);
   EXPECT_TRUE(set.Close(*subscribed.config.clock, Duration::zero()));
   set.bus().Start();

@@ -127,7 +127,7 @@ TEST(StressBus, AStormLosesNothingUntold) {
   config.bus_capacity = 256;
   config.subscribers = {fast, slow, stuck};
   const internal::Hooks hooks;
-  internal::SubscriberSet set(config, hooks, [](TaskId) { return false; });
+  internal::SubscriberSet set(config, hooks, {[](TaskId) { return false; }, [] { return 0; }});
   set.bus().Start();
   std::atomic<bool> stop{false};
   std::array<uint64_t, kPublishers> published{};
