@@ -54,7 +54,7 @@ TEST(ContractShutdown, S173_AllCallersShareOneOperationAndOneResult) {
       for (absl::Status& mine : results) {
         callers.emplace_back([&] { mine = handle.Shutdown(); });
       }
-      ASSERT_TRUE(harness.AdvanceUntil([&] { return waiter.Ready(); }, seconds(1)));
+      ASSERT_TRUE(harness.AdvanceUntil([&] { return waiter.Ready(); }));
     }
     const absl::Status later = handle.Shutdown();
     EXPECT_EQ(later.ok(), !stubborn);
