@@ -1,5 +1,6 @@
 // Statement 75: a stop cancels the loops that TBB runs inside the body, and nothing else.
 #include <oneapi/tbb/blocked_range.h>
+#include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/partitioner.h>
 #include <oneapi/tbb/task.h>
@@ -215,6 +216,9 @@ TEST_F(ContractNestedLoops, S075_ABodyThatCancelsItsOwnTbbContextHarmsNoOther) {
 
 // The queue is never empty: each of these runs again as soon as it has run.
 TEST_F(ContractNestedLoops, S075_ALoopGetsASecondWorkerThoughTasksAreAlwaysWaiting) {
+  // Also where there is one core: TBB has no helper there by itself.
+  const oneapi::tbb::global_control threads(oneapi::tbb::global_control::max_allowed_parallelism,
+                                            4);
   std::atomic<uint64_t> pumped = 0;  // longer than the supervisor: some go on to its end
   Served s({.workers = 2});
   std::vector<WatchedTask> pumps;
