@@ -73,6 +73,7 @@ class BareIndex {
   uint32_t Insert(const std::string& name) {
     const uint32_t slot = *slab_.Allocate();
     slab_.At(slot).name.Set(name);
+    index_.Prepare(slot, name);
     if (!index_.Insert(slot, name)) std::abort();
     return slot;
   }
