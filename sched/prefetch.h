@@ -3,6 +3,8 @@
 
 #include <cstddef>
 
+#include "sched/atomic.h"
+
 namespace taskvisor::internal {
 
 // Asks for the cache line of `address` to be written to soon: it comes over, exclusive,
@@ -19,8 +21,7 @@ inline void PrefetchForWrite(const void* address) {
 
 // The same for the lines of `bytes` from there on.
 inline void PrefetchForWrite(const void* address, size_t bytes) {
-  constexpr size_t kLine = 64;
-  for (size_t at = 0; at < bytes; at += kLine) {
+  for (size_t at = 0; at < bytes; at += kCacheLine) {
     PrefetchForWrite(static_cast<const char*>(address) + at);
   }
 }

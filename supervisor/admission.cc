@@ -309,9 +309,10 @@ void Admission::Furnish(Entry& entry, TaskSpec& spec, uint64_t ordinal) {
 void Admission::Commit(std::span<const TaskId> ids, TimePoint now) {
   while (!ids.empty()) {
     const auto range = ids.first(std::min(ids.size(), kRange));
-    for (const TaskId& id : range) {
+    for (size_t i = 0; i < range.size(); ++i) {
       // In a large batch it was furnished so long ago that it has left the cache.
-      if (&id + kAhead < ids.data() + ids.size()) registry_.CallFor((&id + kAhead)->slot());
+      if (i + kAhead < ids.size()) registry_.CallFor(ids[i + kAhead].slot());
+      const TaskId id = range[i];
       Entry& entry = registry_.At(id.slot());
       entry.SetReadyAt(now);
       if (OwnRules* const own = OwnRules::Of(entry.rules); own != nullptr) {

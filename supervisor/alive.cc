@@ -97,10 +97,8 @@ bool AliveTracker::IsAlive(std::string_view name, const IsLive& is_live) const {
   if (by_name != by_name_.end() && by_name->second.alive) return true;
   return std::any_of(by_id_.begin(), by_id_.end(), [&](const auto& task) {
     const auto& [id, state] = task;
-    if (!state.alive) return false;
-    const bool named =
-        state.name.empty() ? TaskId(id, state.slot).ToString() == name : state.name == name;
-    return named && state.IsAlive(id, is_live);
+    if (!state.IsAlive(id, is_live)) return false;
+    return state.name.empty() ? TaskId(id, state.slot).ToString() == name : state.name == name;
   });
 }
 

@@ -139,15 +139,14 @@ void Registry::SetName(Entry& entry, std::string_view name) {
 }
 
 bool Registry::ClaimName(Entry& entry, std::string_view name) {
-  // relaxed: this thread has set it.
-  if (names_.Insert(entry.name_place.load(std::memory_order_relaxed) - 1, name)) return true;
+  if (names_.Insert(PlaceOf(entry), name)) return true;
   DropName(entry);
   return false;
 }
 
 void Registry::Withdraw(Entry& entry) {
   if (entry.Tells(Entry::kNamed)) {
-    names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
+    names_.Remove(PlaceOf(entry));
   }
   entry.state.Withdraw();
   entry.cell = {};
@@ -195,7 +194,7 @@ void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const 
   }
   outcome.set_attempts(entry.attempts.load(std::memory_order_relaxed));
   if (entry.Tells(Entry::kNamed)) {
-    names_.Remove(entry.name_place.load(std::memory_order_relaxed) - 1);
+    names_.Remove(PlaceOf(entry));
   }
   {
     const LateWake::Aside aside;

@@ -76,9 +76,7 @@ class Registry : public Idler {
   // Publishes the name that was set. False: taken, and the entry has none any more.
   [[nodiscard]] bool ClaimName(Entry& entry, std::string_view name);
   // A named task is about to end.
-  void CallForName(const Entry& entry) const {
-    names_.CallFor(entry.name_place.load(std::memory_order_relaxed) - 1);
-  }
+  void CallForName(const Entry& entry) const { names_.CallFor(PlaceOf(entry)); }
   // Takes a name back that was set and not claimed, if there is one.
   void DropName(Entry& entry) { FreeName(TakeName(entry), /*ended=*/nullptr); }
   // Gives a reserved entry back as if it had never been; its name, if claimed, is free.
@@ -157,8 +155,12 @@ class Registry : public Idler {
       if (after.epoch() == seen.epoch() && after.committed()) return true;
     }
   }
-  // No outcome: the end event was published when the task was given up.
+  // REQUIRES: it has a name. relaxed: the caller owns its phase.
+  static uint32_t PlaceOf(const Entry& entry) {
+    return entry.name_place.load(std::memory_order_relaxed) - 1;
+  }
   void DestroyError(KeptError error, TaskOutcome* outcome) const;
+  // No outcome: the end event was published when the task was given up.
   void PublishLast(const Entry& entry, const TaskOutcome* outcome, TimePoint now,
                    const EventDraft* before);
   void PublishLastOfChild(const Entry& entry, const TaskOutcome* outcome, TimePoint now,

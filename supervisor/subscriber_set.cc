@@ -179,8 +179,7 @@ void SubscriberSet::Observe(const EventRecord& record) noexcept {
 }
 
 Report<EventRecord> SubscriberSet::MakeLag(uint64_t lost) noexcept {
-  stale_ = true;
-  Reconcile();
+  static_cast<void>(Reconcile());
   stale_ = true;  // there may be records of earlier tickets that a pass has not seen yet
   LineBuffer reason;
   reason.Text("lagged(").Decimal(lost).Text(")");
@@ -192,14 +191,14 @@ Report<EventRecord> SubscriberSet::MakeLag(uint64_t lost) noexcept {
   return ReportOf(draft);
 }
 
-void SubscriberSet::Reconcile() noexcept {
-  if (!stale_ || alive_.size() <= 2 * members_.count() + kReconcileSlack) return;
-  stale_ = false;
+bool SubscriberSet::Reconcile() noexcept {
+  if (alive_.size() <= 2 * members_.count() + kReconcileSlack) return false;
   try {
     alive_.Reconcile(members_.has);
   } catch (const std::exception&) {
     // No memory: the tracker stays as it was; it is a cache.
   }
+  return true;
 }
 
 Report<EventRecord> SubscriberSet::MakeRefusal(const Subscription<EventRecord>& subscription,

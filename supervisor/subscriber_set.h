@@ -61,13 +61,16 @@ class SubscriberSet final : public FanOutHooks<EventRecord> {
   Report<EventRecord> MakeRefusal(const Subscription<EventRecord>& subscription,
                                   Subscription<EventRecord>::Offered why,
                                   uint64_t count) noexcept override;
-  void OnIdle() noexcept override { Reconcile(); }
+  void OnIdle() noexcept override {
+    if (stale_ && Reconcile()) stale_ = false;
+  }
   bool IsDiagnostic(const EventRecord& record) const noexcept override {
     return IsInternalDiagnostic(record.kind);
   }
 
-  // Where that drops half of the tracker at least, since it looks at all of it.
-  void Reconcile() noexcept;
+  // Where that drops half of the tracker at least, since it looks at all of it. False: it would
+  // not.
+  bool Reconcile() noexcept;
 
   const Hooks& hooks_;
   Clock& clock_;

@@ -104,6 +104,13 @@ TEST_F(PoolWithLoops, WhatABodyEnqueuesRuns) {
   }
 }
 
+// Long enough for another thread to find the parts behind it.
+void WorkForAWhile() {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(5);
+  while (std::chrono::steady_clock::now() < until) {
+  }
+}
+
 // A thread that waits for its loop's last part leaves the loops of others alone: it would not be
 // back before such a part is over, and would have to answer for it.
 TEST_F(PoolWithLoops, WhoWaitsForItsLoopDoesNoPartOfAnothers) {
@@ -129,9 +136,7 @@ TEST_F(PoolWithLoops, WhoWaitsForItsLoopDoesNoPartOfAnothers) {
     oneapi::tbb::parallel_for(
         0, kParts,
         [&](int) {
-          const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(5);
-          while (std::chrono::steady_clock::now() < until) {
-          }
+          WorkForAWhile();
           if (std::this_thread::get_id() == waiter.load()) parts_of_the_waiter.fetch_add(1);
           parts.fetch_add(1);
         },
@@ -159,9 +164,7 @@ TEST_F(PoolWithLoops, NoRunnableRunsInsideOfAnothersWait) {
       oneapi::tbb::flow::function_node<int, int> node(
           graph, oneapi::tbb::flow::unlimited,
           [](int i) {
-            const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(5);
-            while (std::chrono::steady_clock::now() < until) {
-            }
+            WorkForAWhile();
             return i;
           },
           oneapi::tbb::flow::node_priority_t(1));

@@ -63,11 +63,13 @@ TEST(Context, TheLastErrorIsTheOneOfTheAttemptBefore) {
   EXPECT_EQ(had_source, (std::vector<bool>{false, false, true, false}));
 }
 
+// Whoever has one of the counts has the exception still.
+struct Counted : std::runtime_error {
+  explicit Counted(std::shared_ptr<int> c) : std::runtime_error("counted"), count(std::move(c)) {}
+  std::shared_ptr<int> count;
+};
+
 TEST(Context, AnErrorThatNobodyAskedForIsGoneWithItsTask) {
-  struct Counted : std::runtime_error {
-    explicit Counted(std::shared_ptr<int> c) : std::runtime_error("counted"), count(std::move(c)) {}
-    std::shared_ptr<int> count;
-  };
   Served s;
   for (int round = 0; round < 300; ++round) {  // the stop comes at the end of the attempt, or after
     const auto count = std::make_shared<int>(0);
@@ -81,10 +83,6 @@ TEST(Context, AnErrorThatNobodyAskedForIsGoneWithItsTask) {
 }
 
 TEST(Context, AnErrorThatNobodyWatchedIsGoneWithItsTask) {
-  struct Counted : std::runtime_error {
-    explicit Counted(std::shared_ptr<int> c) : std::runtime_error("counted"), count(std::move(c)) {}
-    std::shared_ptr<int> count;
-  };
   Served s;
   for (int round = 0; round < 300; ++round) {
     const auto count = std::make_shared<int>(0);
