@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -81,7 +82,9 @@ class ReceiverSink final : public internal::Sink<Record> {
  public:
   explicit ReceiverSink(Receiver& receiver) : receiver_(receiver) {}
   void OnRecord(const Record& record) noexcept override { receiver_.OnRecord(record); }
-  bool Wants(const Record&) const noexcept override { return true; }
+  uint64_t WantedOf(std::span<const Record* const> records) const noexcept override {
+    return internal::SelectOf(records, [](const Record&) { return true; });
+  }
 
  private:
   Receiver& receiver_;

@@ -36,15 +36,23 @@ class BlockStore {
   // are in use and there is no memory for another.
   template <class Past>
   [[nodiscard]] char* Reserve(size_t bytes, Past past) {
-    if (current().size - used_ < bytes && !OpenBlock(bytes, past)) return nullptr;
+    if (!Fits(bytes) && !OpenBlock(bytes, past)) return nullptr;
     return current().memory.get() + used_;
   }
+
+  // Reserve needs no other block for that.
+  [[nodiscard]] bool Fits(size_t bytes) { return current().size - used_ >= bytes; }
 
   // What was reserved is in use.
   void Keep(size_t bytes) { used_ += Aligned(bytes); }
 
   // The user's queue holds something of the current block.
   void Mark(size_t user, uint64_t mark) { current().marks[user] = mark; }
+
+  // Where the next room begins: for TakeBack.
+  [[nodiscard]] size_t place() const { return used_; }
+  // Nobody uses what was kept since `place`. REQUIRES: all of it is in one block.
+  void TakeBack(size_t place) { used_ = place; }
 
   [[nodiscard]] size_t blocks() const { return blocks_.size(); }
 

@@ -2,6 +2,7 @@
 #define TASKVISOR_BUS_FAN_OUT_H_
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -49,8 +50,8 @@ class FanOutHooks {
 // FanOut<T>
 //
 // Takes records from the ring, copies each once to where it stays, shows it to the hooks
-// and offers it to every subscription; tells of what was lost in the ring in its place, and
-// of what a subscription refused when that is over.
+// and offers it to every subscription, in batches; tells of what was lost in the ring in its
+// place, and of what a subscription refused when that is over.
 //
 // One thread at a time (see Baton), but for lost() and fanned_out().
 template <class T>
@@ -65,8 +66,9 @@ class FanOut {
         store_(std::make_shared<BlockStore>(subscriptions_.size())),
         hooks_(hooks) {
     for (const auto& subscription : subscriptions_) subscription->Keep(store_);
-    // One of each between two SendReports: none is added twice, so this is all it ever takes.
-    reports_.reserve(subscriptions_.size());
+    // Every other record of a batch may end an episode, and between two SendReports there are at
+    // most three batches that are no reports: this is all it ever takes.
+    reports_.reserve(2 * kMostOffered * subscriptions_.size());
   }
 
   // Passes on up to `limit` records, with one wake-up for each subscription; how many.
@@ -98,6 +100,7 @@ class FanOut {
   // REQUIRES: closed. See Ring::SkipHoles.
   void SkipHoles() {
     if (const uint64_t missing = ring_.SkipHoles(); missing > 0) Lag(missing, ring_.number());
+    OfferBatch();
     ring_.Tell();
   }
 
@@ -105,6 +108,7 @@ class FanOut {
   void Finish() {
     for (size_t i = 0; i < subscriptions_.size(); ++i) ReportRefusal(i);
     SendReports();
+    OfferBatch();
     for (const auto& subscription : subscriptions_) subscription->Flush();
   }
 
@@ -130,6 +134,15 @@ class FanOut {
 
  private:
   using Offered = typename Subscription<T>::Offered;
+  using Answer = typename Subscription<T>::Answer;
+
+  // Records that every subscription is offered next, in one block of the store.
+  struct Batch {
+    std::array<const T*, kMostOffered> records;
+    size_t size = 0;
+    uint64_t diagnostics = 0;  // bit i: records[i] is one
+    size_t place = 0;          // of the first in the block
+  };
 
   // The episode in which a subscription refuses, if count > 0.
   struct Refusal {
@@ -149,6 +162,9 @@ class FanOut {
   }
 
   void HandOver(int count) {
+    OfferBatch();
+    SendReports();
+    OfferBatch();  // after the close, what SendReports said
     CountFannedOut(count);
     ring_.Tell();
     for (const auto& subscription : subscriptions_) subscription->Flush();
@@ -173,37 +189,64 @@ class FanOut {
             [&](char* to) { std::memcpy(to, text.data(), text.size()); });
   }
 
-  // Copies the record to where it stays, with its text behind it, and passes it on. Without
-  // memory for that nobody gets it, and each loss is counted and told.
+  // Copies the record to where it stays, with its text behind it, shows it to the hooks, and
+  // puts it into the batch. Without memory for that nobody gets it, and each loss is counted and
+  // told.
   template <class CopyText>
   void Deliver(const T& record, uint64_t number, size_t text_size, CopyText copy_text) {
     const size_t bytes = sizeof(T) + text_size;
+    // A batch lies in one block.
+    if (batch_.size == kMostOffered || !store_->Fits(bytes)) OfferBatch();
     const auto handed_over = [this](size_t i, uint64_t mark) {
       return subscriptions_[i]->HandedOver(mark);
     };
     char* const room = store_->Reserve(bytes, handed_over);
-    if (room == nullptr) return static_cast<void>(OfferToAll(record, false));
+    if (room == nullptr) return OfferUnkept(record);
     T* const stored = new (room) T(record);
     stored->sequence = number;
     if (text_size > 0) copy_text(room + sizeof(T));
     hooks_.Observe(*stored);
-    if (OfferToAll(*stored, true)) store_->Keep(bytes);
+    if (subscriptions_.empty()) return;
+    if (batch_.size == 0) batch_.place = store_->place();
+    store_->Keep(bytes);
+    Add(*stored);
   }
 
-  // Whether a subscription has taken it. `stays`: see Subscription::Offer.
-  bool OfferToAll(const T& record, bool stays) {
-    const bool diagnostic = hooks_.IsDiagnostic(record);
+  void Add(const T& record) {
+    if (hooks_.IsDiagnostic(record)) batch_.diagnostics |= uint64_t{1} << batch_.size;
+    batch_.records[batch_.size++] = &record;
+  }
+
+  void OfferUnkept(const T& record) {
+    OfferBatch();
+    Add(record);
+    OfferBatch(/*stay=*/false);
+  }
+
+  // To one subscription after the other, so that what each needs for that is at hand. `stay`: see
+  // Subscription::OfferAll.
+  void OfferBatch(bool stay = true) {
+    if (batch_.size == 0) return;
     bool taken = false;
     for (size_t i = 0; i < subscriptions_.size(); ++i) {
-      const Offered offered = subscriptions_[i]->Offer(record, stays);
-      if (offered == Offered::kUnwanted) continue;
-      if (offered == Offered::kTaken) {
+      Subscription<T>& subscription = *subscriptions_[i];
+      const Answer answer = subscription.OfferAll({batch_.records.data(), batch_.size}, stay);
+      if (answer.taken != 0) {
         taken = true;
-        store_->Mark(i, subscriptions_[i]->mark());
+        store_->Mark(i, subscription.mark());
       }
-      if (!diagnostic) NoteRefusal(i, offered);
+      if (answer.refusals() != 0 || refusals_[i].count > 0) [[unlikely]]
+        NoteAnswer(i, answer);
     }
-    return taken;
+    if (stay && !taken) store_->TakeBack(batch_.place);
+    batch_.size = 0;
+    batch_.diagnostics = 0;
+  }
+
+  void NoteAnswer(size_t i, const Answer& answer) {
+    for (uint64_t left = answer.wanted & ~batch_.diagnostics; left != 0; left &= left - 1) {
+      NoteRefusal(i, answer.Of(static_cast<size_t>(std::countr_zero(left))));
+    }
   }
 
   // An episode is over when the subscription takes a record again, when the reason
@@ -221,7 +264,7 @@ class FanOut {
     if (count > 0) reports_.push_back({i, refusals_[i].why, count});
   }
 
-  // When a record has gone to all, so that what is said about it comes after it. Through
+  // When a batch has gone to all, so that what is said about it comes after it. Through
   // the ring, for a number of its own; after the close, straight on. A report makes no
   // further ones: it is a diagnostic.
   void SendReports() {
@@ -241,6 +284,7 @@ class FanOut {
   std::vector<Refusal> refusals_;
   std::vector<PendingReport> reports_;
   const std::shared_ptr<BlockStore> store_;
+  Batch batch_;
   FanOutHooks<T>& hooks_;
   Atomic<uint64_t> lost_{0};
   Atomic<uint64_t> fanned_out_{0};

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "sched/atomic.h"
+#include "sched/prefetch.h"
 
 namespace taskvisor::internal {
 
@@ -39,6 +40,7 @@ class SpscQueue {
       seen_head_ = head_.load(std::memory_order_acquire);
       if (pushed_ - seen_head_ >= capacity_) return false;
     }
+    if (pushed_ % kPerLine == 0) PrefetchForWrite(&slots_[(pushed_ + kAhead) & mask_]);
     slots_[pushed_++ & mask_] = value;
     return true;
   }
@@ -70,6 +72,10 @@ class SpscQueue {
   [[nodiscard]] size_t capacity() const { return capacity_; }
 
  private:
+  // The consumer has the lines in its cache that are written next: they are called for in time.
+  static constexpr uint64_t kPerLine = std::max<uint64_t>(1, kCacheLine / sizeof(T));
+  static constexpr uint64_t kAhead = 2 * kPerLine;
+
   const size_t capacity_;
   const size_t mask_;
   const std::unique_ptr<T[]> slots_;

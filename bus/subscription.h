@@ -1,10 +1,12 @@
 #ifndef TASKVISOR_BUS_SUBSCRIPTION_H_
 #define TASKVISOR_BUS_SUBSCRIPTION_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -26,9 +28,21 @@ class Sink {
   // No OnRecord follows. Once, on the subscription's thread; if it has none, because it was
   // never started or the system had none, on the thread that found out.
   virtual void OnClosed() noexcept {}
-  // Asked by the fan-out; a record it does not want costs it nothing.
-  [[nodiscard]] virtual bool Wants(const T& record) const noexcept = 0;
+  // Which of at most kMostOffered records it wants: see SelectOf. Asked by the fan-out; a record
+  // that it does not want costs it nothing.
+  [[nodiscard]] virtual uint64_t WantedOf(std::span<const T* const> records) const noexcept = 0;
 };
+
+// Records that are offered together: as many as a mask has bits.
+inline constexpr size_t kMostOffered = 64;
+
+// Bit i is set if wants(*records[i]).
+template <class T, class Wants>
+uint64_t SelectOf(std::span<const T* const> records, Wants wants) {
+  uint64_t selected = 0;
+  for (size_t i = 0; i < records.size(); ++i) selected |= uint64_t{wants(*records[i])} << i;
+  return selected;
+}
 
 // What became of the records of one subscription. At any moment
 // offered == delivered + dropped + queued.
@@ -76,7 +90,7 @@ class StandIn {
 // last one, and counts as delivered then. To close that gap would cost each record a
 // read-modify-write; who abandons must reckon with a callback that still runs anyway.
 //
-// Threads: Offer, Flush from the fan-out, one thread at a time, which may be its own between
+// Threads: OfferAll, Flush from the fan-out, one thread at a time, which may be its own between
 // two callbacks; OnRecord on the own thread; the rest from anywhere. The thread shares
 // ownership, so it may outlive the bus.
 template <class T>
@@ -101,18 +115,39 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
     }
   }
 
-  // Queues the address of a record that stays where it is until HandedOver says that it is
-  // not needed any more. Seen by the thread, and awaited by it, after Flush. A record that
-  // does not stay, for want of memory, counts as if the queue were full.
-  Offered Offer(const T& record, bool stays = true) {
-    if (!sink_->Wants(record)) return Offered::kUnwanted;
+  // What became of each record of an OfferAll.
+  struct Answer {
+    uint64_t wanted = 0;
+    uint64_t taken = 0;
+    Offered refused = Offered::kFull;  // why the others that were wanted were not taken
+
+    [[nodiscard]] uint64_t refusals() const { return wanted & ~taken; }
+    [[nodiscard]] Offered Of(size_t i) const {
+      const uint64_t bit = uint64_t{1} << i;
+      if ((wanted & bit) == 0) return Offered::kUnwanted;
+      return (taken & bit) != 0 ? Offered::kTaken : refused;
+    }
+  };
+
+  // Queues the addresses of at most kMostOffered records, which stay where they are until
+  // HandedOver says that they are not needed any more. Seen by the thread, and awaited by it,
+  // after Flush. Records that do not stay, for want of memory, count as if the queue were full.
+  Answer OfferAll(std::span<const T* const> records, bool stay = true) {
+    Answer answer{.wanted = sink_->WantedOf(records)};
+    if (answer.wanted == 0) return answer;
     // relaxed: counters; each has one writer and is only reported.
-    offered_.store(offered_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    if (state_.load(std::memory_order_acquire) == kClosed) return Drop(Offered::kClosed);
-    if (!stays) return Drop(Offered::kFull);
-    if (queue_.TryPush(&record)) return Offered::kTaken;
-    Flush();  // perhaps it is full only of what the thread was not told of
-    return queue_.TryPush(&record) ? Offered::kTaken : Drop(Offered::kFull);
+    offered_.store(offered_.load(std::memory_order_relaxed) + Count(answer.wanted),
+                   std::memory_order_relaxed);
+    if (state_.load(std::memory_order_acquire) == kClosed) {
+      answer.refused = Offered::kClosed;
+    } else if (stay) {
+      answer.taken = Push(records, answer.wanted);
+    }
+    if (answer.refusals() != 0) [[unlikely]] {
+      refused_.store(refused_.load(std::memory_order_relaxed) + Count(answer.refusals()),
+                     std::memory_order_release);
+    }
+    return answer;
   }
 
   // Hands over all that was taken since the last, with one wake-up.
@@ -120,7 +155,7 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
     if (queue_.Publish()) events_.Notify();
   }
 
-  // After an Offer that was taken: the mark of that record. It is handed over when the
+  // After an OfferAll: the mark of the last record that was taken. It is handed over when the
   // callback has returned, or when no further one will be made.
   [[nodiscard]] uint64_t mark() const { return queue_.pushed(); }
   [[nodiscard]] bool HandedOver(uint64_t mark) const {
@@ -189,9 +224,20 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
     if (on_done_ != nullptr) on_done_->Notify();
   }
 
-  Offered Drop(Offered why) {
-    refused_.store(refused_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-    return why;
+  static uint64_t Count(uint64_t mask) { return static_cast<uint64_t>(std::popcount(mask)); }
+
+  // Those of `wanted` for which there was room.
+  uint64_t Push(std::span<const T* const> records, uint64_t wanted) {
+    uint64_t taken = 0;
+    for (; wanted != 0; wanted &= wanted - 1) {
+      const T* const record = records[static_cast<size_t>(std::countr_zero(wanted))];
+      if (!queue_.TryPush(record)) [[unlikely]] {
+        Flush();  // perhaps it is full only of what the thread was not told of
+        if (!queue_.TryPush(record)) continue;
+      }
+      taken |= wanted & -wanted;
+    }
+    return taken;
   }
 
   void Loop() {

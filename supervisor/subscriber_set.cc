@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <span>
 #include <typeinfo>
 #include <utility>
 
@@ -66,8 +67,8 @@ class UserSink final : public Sink<EventRecord> {
         interests_(subscriber_->Interests()),
         back_channel_(std::move(back_channel)) {}
 
-  bool Wants(const EventRecord& record) const noexcept override {
-    return interests_.Has(record.kind);
+  uint64_t WantedOf(std::span<const EventRecord* const> records) const noexcept override {
+    return SelectOf(records, [&](const EventRecord& r) { return interests_.Has(r.kind); });
   }
 
   // A subscriber may hold a handle, and a handle the supervisor: the ring of references

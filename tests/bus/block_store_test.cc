@@ -25,6 +25,21 @@ TEST(BlockStore, WhatIsNotKeptIsGivenOutAgain) {
   EXPECT_GE(store.Reserve(100, kNobodyIsPast), first + 100);
 }
 
+TEST(BlockStore, WhatNobodyTookIsGivenOutAgain) {
+  BlockStore store(1);
+  static_cast<void>(store.Reserve(100, kNobodyIsPast));
+  store.Keep(100);
+  const size_t place = store.place();
+  char* const second = store.Reserve(100, kNobodyIsPast);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(store.Fits(100));
+    static_cast<void>(store.Reserve(100, kNobodyIsPast));
+    store.Keep(100);
+  }
+  store.TakeBack(place);
+  EXPECT_EQ(store.Reserve(100, kNobodyIsPast), second);
+}
+
 TEST(BlockStore, ABlockIsUsedAgainWhenItsUsersAreDone) {
   BlockStore store(2);
   for (int i = 0; i < 1000; ++i) {

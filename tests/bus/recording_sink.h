@@ -61,8 +61,8 @@ class RecordingSink final : public Sink<TestRecord> {
   explicit RecordingSink(std::shared_ptr<Received> received, Filter wants = nullptr)
       : received_(std::move(received)), wants_(std::move(wants)) {}
   void OnRecord(const TestRecord& record) noexcept override { received_->Note(record); }
-  bool Wants(const TestRecord& record) const noexcept override {
-    return wants_ == nullptr || wants_(record);
+  uint64_t WantedOf(std::span<const TestRecord* const> records) const noexcept override {
+    return SelectOf(records, [&](const TestRecord& r) { return wants_ == nullptr || wants_(r); });
   }
 
  private:

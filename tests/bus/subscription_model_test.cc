@@ -27,7 +27,9 @@ struct Record {
 
 class BookSink final : public Sink<Record> {
  public:
-  bool Wants(const Record&) const noexcept override { return true; }
+  uint64_t WantedOf(std::span<const Record* const> records) const noexcept override {
+    return SelectOf(records, [](const Record&) { return true; });
+  }
   void OnRecord(const Record& record) noexcept override {
     EXPECT_GT(record.sequence, last_) << "order or duplicate";
     missing += record.sequence - last_ - 1;
@@ -57,7 +59,8 @@ struct Subscribed {
   }
   // Offers a record that stays.
   Subscription<Record>::Offered Offer(uint64_t n) {
-    return subscription->Offer(records.emplace_back(Record{.sequence = n}));
+    const Record* const record = &records.emplace_back(Record{.sequence = n});
+    return subscription->OfferAll({&record, 1}).Of(0);
   }
   std::deque<Record> records;
   std::shared_ptr<Subscription<Record>> subscription;

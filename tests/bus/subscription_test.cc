@@ -19,7 +19,8 @@ using Offered = Subscription<TestRecord>::Offered;
 Offered Offer(Subscription<TestRecord>& subscription, int value) {
   // It keeps the address only, and a subscription may outlive its test.
   static auto* const records = new std::deque<TestRecord>();
-  const Offered offered = subscription.Offer(records->emplace_back(TestRecord{1, value}));
+  const TestRecord* const record = &records->emplace_back(TestRecord{1, value});
+  const Offered offered = subscription.OfferAll({&record, 1}).Of(0);
   subscription.Flush();
   return offered;
 }
@@ -91,7 +92,9 @@ TEST(Subscription, ASinkIsToldOfTheCloseOnceAlsoIfThereNeverWasAThread) {
     explicit ClosingSink(std::atomic<int>& counter) : closed(counter) {}
     void OnRecord(const TestRecord&) noexcept override {}
     void OnClosed() noexcept override { ++closed; }
-    bool Wants(const TestRecord&) const noexcept override { return true; }
+    uint64_t WantedOf(std::span<const TestRecord* const> records) const noexcept override {
+      return SelectOf(records, [](const TestRecord&) { return true; });
+    }
     std::atomic<int>& closed;
   };
   for (const bool started : {false, true}) {
