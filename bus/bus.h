@@ -189,8 +189,11 @@ class Bus {
   // the baton was given up.
   bool Read() {
     int calm = 0;  // batches of few records in a row
+    ring_.StayAwake();
     while (!ring_.Exhausted()) {
-      const int count = fan_out_.Drain(kBatch);
+      int count = fan_out_.Drain(kBatch);
+      const bool at_once = count > 0;
+      if (!at_once) count = LookOn();
       calm = count < kFew ? calm + 1 : 0;
       if (count == 0) {
         if (Idle()) return false;
@@ -198,11 +201,21 @@ class Bus {
         // Records come one by one, and the stand-in is done with each before the next comes:
         // it is faster alone.
         if (TrySleepAndGive()) return false;
-      } else if (!ring_.InPass() && executor_ == nullptr) {
+      } else if (at_once && !ring_.InPass() && executor_ == nullptr) {
         calm > 0 ? std::this_thread::yield() : Rest();
       }
     }
     return true;
+  }
+
+  // The next record often comes soon. What a look has passed on; 0: none did.
+  int LookOn() {
+    const int looks = LooksBeforeParking(baton_->Asked() ? kLooksBeforeGiving : kLooks);
+    for (int look = 0; look < looks; ++look) {
+      std::this_thread::yield();
+      if (const int count = fan_out_.Drain(kBatch); count > 0) return count;
+    }
+    return 0;
   }
 
   // Publishers are busy. Close behind them each look takes cache lines from them, and costs
@@ -215,11 +228,6 @@ class Bus {
 
   // True: slept, without the baton.
   bool Idle() {
-    const int looks = LooksBeforeParking(baton_->Asked() ? kLooksBeforeGiving : kLooks);
-    for (int look = 0; look < looks; ++look) {
-      std::this_thread::yield();
-      if (fan_out_.Drain(kBatch) > 0) return false;
-    }
     if (fan_out_.TellTrailingLosses() > 0) return false;
     fan_out_.hooks().OnIdle();
     if (TrySleepAndGive()) return true;

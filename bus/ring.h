@@ -31,7 +31,8 @@ namespace taskvisor::internal {
 //   | claimed : 62 | closed : 1 | asleep : 1 |
 //     claimed   tickets drawn, ever: one for each record, taken or lost
 //     closed    nothing more is admitted; a ticket drawn now is void
-//     asleep    the reader parks. It sets the bit only while every ticket is accounted for;
+//     asleep    the reader parks. It sets the bit only while every ticket is accounted for, and
+//               clears it if it is up again before anybody woke it (StayAwake);
 //               a publisher whose drawing finds it set clears it when its record is there,
 //               and the one whose clearing finds it set owes the wake-up. It may set the bit
 //               again instead (TryPassOn), where nobody is in a hurry: then the next one owes it
@@ -218,6 +219,14 @@ class Ring {
                [this](uint64_t w) { return ClaimedOf(w) == accounted_ && (w & kClosed) == 0; },
                [](uint64_t w) { return w | kAsleep; })
         .done;
+  }
+
+  // The reader is awake, whoever has told it: publishers need not.
+  void StayAwake() {
+    // relaxed: a hint; a publisher that still finds the bit notifies once more.
+    if ((word_.load(std::memory_order_relaxed) & kAsleep) != 0) {
+      word_.fetch_and(~kAsleep, std::memory_order_acq_rel);
+    }
   }
 
   // Nothing to take or to tell, but a publisher stands between its ticket and its stamp.

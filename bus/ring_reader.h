@@ -52,6 +52,7 @@ class RingReader final : public StandIn<T> {
     // The queue is empty: no more than what it has room for.
     const int limit = static_cast<int>(std::min<size_t>(kBatch, own.capacity()));
     baton_->Appoint(own.events());
+    fan_out_.ring().StayAwake();
     int look = 0;
     while (true) {
       const int count = fan_out_.Drain(limit);

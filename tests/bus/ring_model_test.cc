@@ -63,7 +63,9 @@ struct Reader {
     while (!ring.Exhausted()) {
       if (DrainSome(ring)) continue;
       const EventCount::Key key = events.PrepareWait();
-      if (ring.TrySleep()) events.Wait(key);
+      if (!ring.TrySleep()) continue;
+      events.Wait(key);
+      ring.StayAwake();
     }
   }
   bool DrainSome(Ring<Record>& ring) {

@@ -230,6 +230,19 @@ TEST(Ring, OnlyWhoPublishesToASleeperOwesAWakeUp) {
   EXPECT_TRUE(ring.TrySleep()) << "woken for nothing, it may sleep again";
 }
 
+TEST(Ring, WhoSaysThatItStaysAwakeIsNotWoken) {
+  IntRing ring(16);
+  EXPECT_TRUE(ring.TrySleep());
+  ring.StayAwake();
+  EXPECT_EQ(Put(ring, 1), Published::kYes);
+  ring.StayAwake();
+  EXPECT_FALSE(ring.TrySleep());
+  static_cast<void>(ring.Take());
+  ring.Done();
+  EXPECT_TRUE(ring.TrySleep());
+  EXPECT_EQ(Put(ring, 2), Published::kYesAndWake);
+}
+
 TEST(Ring, AWakeUpThatIsPassedOnIsTheNextPublishers) {
   IntRing ring(16);
   Put(ring, 0);

@@ -127,6 +127,7 @@ active proctype BusThread() {
 #endif
         if :: taken :: else -> Wait(BUS) fi
      fi;
+     if :: taken && asleep -> asleep = 0 :: else fi; /* StayAwake: word_.fetch_and(~asleep) */
      do
      :: !taken -> break
      :: taken && Exhausted -> last = 1; break       /* keeps the baton */
@@ -196,6 +197,9 @@ wait:
 read:
      skip; taken = 0;
      waiter = OWN;                                  /* Appoint */
+#ifndef M_AWAKE_AFTER_THE_LAST_LOOK
+     if :: asleep -> asleep = 0 :: else fi;         /* StayAwake: word_.fetch_and(~asleep) */
+#endif
      do
      :: true ->
         limit = BATCH;
@@ -230,6 +234,9 @@ read:
 #endif
            if
            :: d_step { MaySleep -> asleep = 1 };
+#ifdef M_AWAKE_AFTER_THE_LAST_LOOK
+              asleep = 0;
+#endif
               Give();
 #ifdef M_KEY_AFTER_GIVE
               PrepareWait(OWN);
