@@ -6,10 +6,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "bench/bus_fixture.h"
 #include "bench/crew.h"
+#include "bench/floors.h"
 #include "bench/harness.h"
 #include "bench/peers.h"
 
@@ -49,14 +51,19 @@ class LiveBus {
 constexpr double kAtOnce = 1.5;
 
 template <class Queue>
+Crew CrewOf(Queue& queue, uint64_t producers) {
+  const uint64_t calls = kRoundEvents / producers / Queue::kEventsPerCall;
+  return {static_cast<int>(producers), [&queue, calls](int member) {
+            const uint64_t first = static_cast<uint64_t>(member) << 32;
+            for (uint64_t i = 0; i < calls; ++i) queue.Publish(first + i);
+          }};
+}
+
+template <class Queue>
 void Publish(benchmark::State& state) {
   const auto producers = static_cast<uint64_t>(state.range(0));
-  const uint64_t calls = kRoundEvents / producers / Queue::kEventsPerCall;
   Queue queue;
-  Crew crew(static_cast<int>(producers), [&](int member) {
-    const uint64_t first = static_cast<uint64_t>(member) << 32;
-    for (uint64_t i = 0; i < calls; ++i) queue.Publish(first + i);
-  });
+  Crew crew = CrewOf(queue, producers);
   Totals totals;
   for (auto _ : state) {
     const Crew::Timing timing = crew.Round();
@@ -68,6 +75,27 @@ void Publish(benchmark::State& state) {
   if (producers > 1) state.counters["contended"] = totals.counted_share();
 }
 
+// One producer, and each of its rounds beside one of bare fetch_adds: a core's clock changes by a
+// fifth from one second to the next, which rows measured one after the other take for a difference
+// between them. `per_add` is the median of the rounds' ratios.
+template <class Queue>
+void PublishBesideAdds(benchmark::State& state) {
+  Queue queue;
+  FetchAdd adds;
+  Crew crew = CrewOf(queue, 1);
+  Crew adding = CrewOf(adds, 1);
+  Totals totals;
+  std::vector<double> ratios;
+  for (auto _ : state) {
+    const double seconds = crew.Round().seconds;
+    ratios.push_back(seconds / adding.Round().seconds);
+    totals.AddRound(state, seconds, kRoundEvents);
+    totals.lost += kRoundEvents - queue.Drain() + kRoundEvents - adds.Drain();
+  }
+  totals.Report(state);
+  state.counters["per_add"] = Quantile(std::move(ratios), 0.5);
+}
+
 void OneProducer(benchmark::internal::Benchmark* row) { row->Arg(1)->UseManualTime(); }
 void Producers(benchmark::internal::Benchmark* row) {
   row->Arg(1)->Arg(2)->Arg(4)->UseManualTime();
@@ -77,8 +105,12 @@ BENCHMARK(Publish<FetchAdd>)->Name("publish/fetch_add")->Apply(Producers);
 BENCHMARK(Publish<TicketAndStamp>)->Name("publish/ticket_and_stamp")->Apply(Producers);
 BENCHMARK(Publish<LineCopy>)->Name("publish/copy_64_bytes")->Apply(OneProducer);
 BENCHMARK(Publish<IdleRing>)->Name("publish/ring")->Apply(Producers);
+BENCHMARK(PublishBesideAdds<IdleRing>)->Name("publish/ring_beside_adds")->Apply(OneProducer);
+BENCHMARK(PublishBesideAdds<TicketAndRecord>)
+    ->Name("publish/ticket_and_record_beside_adds")
+    ->Apply(OneProducer);
 BENCHMARK(Publish<IdleRingRuns>)->Name("publish/ring_run_of_3")->Apply(Producers);
-BENCHMARK(Publish<LiveBus>)->Name("publish/bus_live")->Apply(OneProducer);
+BENCHMARK(PublishBesideAdds<LiveBus>)->Name("publish/bus_live_beside_adds")->Apply(OneProducer);
 BENCHMARK(Publish<TbbQueue>)->Name("publish/tbb")->Apply(Producers);
 BENCHMARK(Publish<BoostQueue>)->Name("publish/boost")->Apply(Producers);
 BENCHMARK(Publish<MutexVector>)->Name("publish/mutex_vector")->Apply(Producers);

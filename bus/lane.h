@@ -41,11 +41,11 @@ class Lane {
   Lane(uint32_t capacity, uint32_t min_slots, uint32_t start)
       : mask_(std::bit_ceil(std::max(capacity, min_slots)) - 1),
         capacity_(capacity),
-        memory_((size_t{mask_} + 1) * sizeof(Slot<T>)),
+        memory_((size_t{mask_} + 1 + kAhead) * sizeof(Slot<T>)),
         // Zero bytes are a slot that no ticket was ever stamped on.
         slots_(static_cast<Slot<T>*>(memory_.data())),
         tail_(start),
-        head_seen_(start),
+        limit_(start + capacity),
         head_(start),
         position_(start) {}
 
@@ -58,14 +58,15 @@ class Lane {
   struct Place {
     Slot<T>* slot;  // null: no room
     uint32_t tail;
+    uint32_t lossy;  // Slot's bit: it tells of losses
   };
   [[nodiscard]] Place Look(uint32_t slots) {
-    if (!Fits(slots)) [[unlikely]] {
-      head_seen_ = head_.load(std::memory_order_acquire);
-      if (!Fits(slots)) return {nullptr, tail_};
-    }
-    PrefetchForWrite(&slots_[(tail_ + kAhead) & mask_]);
-    return {&slots_[tail_ & mask_], tail_};
+    const auto room = static_cast<int32_t>(limit_ - tail_);
+    if (room < static_cast<int32_t>(slots)) [[unlikely]]
+      return LookAtHead(slots);
+    Slot<T>* const slot = &slots_[tail_ & mask_];
+    PrefetchForWrite(slot + kAhead);
+    return {slot, tail_, 0};
   }
 
   // Writes records with the tickets from the one of `stamp` on. REQUIRES: there is room, and no
@@ -73,15 +74,11 @@ class Lane {
   template <size_t kRun, class Fill>
   [[gnu::always_inline]] void Write(Place place, uint64_t stamp,
                                     const std::array<uint32_t, kRun>& spans, Fill& fill) {
-    uint64_t lossy = lossy_;
-    if (lossy != 0) [[unlikely]]
-      TellLost(*place.slot);
     const auto write = [&](auto i) __attribute__((always_inline)) {
       SlotText<T> text(slots_, mask_, place.tail);
       fill(i, place.slot->record, text);
-      place.slot->stamp.store((stamp + (i << Slot<T>::kTicketShift)) | lossy,
+      place.slot->stamp.store((stamp + (i << Slot<T>::kTicketShift)) | (i == 0 ? place.lossy : 0),
                               std::memory_order_release);
-      lossy = 0;
       place.tail += spans[i];
       if (i + 1 < kRun) place.slot = &slots_[place.tail & mask_];
     };
@@ -95,6 +92,7 @@ class Lane {
 
   void Lose(uint64_t records) {
     lossy_ = Slot<T>::kLossy;
+    limit_ = tail_;  // the next Look tells of it
     // relaxed: its own. release: who sees the loss sees what was stamped before it.
     lost_.store(lost_.load(std::memory_order_relaxed) + records, std::memory_order_release);
   }
@@ -144,18 +142,22 @@ class Lane {
 
  private:
   // So many slots ahead of the tail are called for: far enough for a line that the reader
-  // has in its cache to come over meanwhile.
+  // has in its cache to come over meanwhile. Behind the last slot there are as many that nobody
+  // uses.
   static constexpr uint32_t kAhead = 32;
 
-  [[nodiscard]] bool Fits(uint32_t slots) const {
-    const uint32_t used = tail_ - head_seen_;
-    return used < capacity_ && used + slots <= mask_ + 1;
-  }
-
-  void TellLost(Slot<T>& slot) {
-    lossy_ = 0;
-    const uint64_t lost = lost_.load(std::memory_order_relaxed);
-    std::memcpy(slot.lost_before, &lost, sizeof(lost));
+  [[gnu::noinline]] Place LookAtHead(uint32_t slots) {
+    const uint32_t head = head_.load(std::memory_order_acquire);
+    const uint32_t used = tail_ - head;
+    if (used >= capacity_ || used + slots > mask_ + 1) return {nullptr, tail_, 0};
+    limit_ = head + capacity_;
+    Slot<T>* const slot = &slots_[tail_ & mask_];
+    if (lossy_ != 0) {
+      // relaxed: its own
+      const uint64_t lost = lost_.load(std::memory_order_relaxed);
+      std::memcpy(slot->lost_before, &lost, sizeof(lost));
+    }
+    return {slot, tail_, std::exchange(lossy_, 0)};
   }
 
   uint64_t Account(uint64_t lost) {
@@ -170,8 +172,8 @@ class Lane {
   Slot<T>* const slots_;
   // The owner's line.
   alignas(2 * kCacheLine) uint32_t tail_;
-  uint32_t head_seen_;
-  uint64_t lossy_ = 0;        // kLossy: the next record tells of losses
+  uint32_t limit_;            // up to there it needs no look at head_
+  uint32_t lossy_ = 0;        // kLossy: the next record tells of losses
   Atomic<uint64_t> lost_{0};  // ever; the reader looks when something is missing
   // The reader's line; the owner looks when it seems full.
   alignas(2 * kCacheLine) Atomic<uint32_t> head_;

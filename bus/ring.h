@@ -285,7 +285,7 @@ class Ring {
       Lose(lane, kRun);
       return ClearAsleep(seen) ? Published::kLostAndWake : Published::kLost;
     }
-    lane->Write(place, (seen | (kClaimedOne - 1)) + 1, spans, fill);
+    lane->Write(place, seen + kClaimedOne, spans, fill);
     return ClearAsleep(seen) ? Published::kYesAndWake : Published::kYes;
   }
 

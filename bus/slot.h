@@ -28,7 +28,7 @@ size_t TextSizeOf(const T& record) {
 // text goes on in the slots that follow, all of each but its stamp: those are never looked
 // at for a stamp. A short record writes to the first line only.
 //
-//   stamp:  | ticket : 62 | 0 : 1 | lossy : 1 |     0: never written
+//   stamp:  | ticket : 62 | lossy : 1 | any : 1 |     0: never written
 //     ticket  where the ring's word has its count, so that it is stamped as it was drawn
 //     lossy   the lane lost records just before this one: `lost_before` says how many ever
 template <class T>
@@ -41,7 +41,7 @@ struct alignas(kCacheLine) Slot {
   static constexpr size_t kFirst = kSize - kStamp - sizeof(T) - kLost;  // text in the first slot
   static constexpr size_t kNext = kSize - kStamp;                       // and in each further one
 
-  static constexpr uint64_t kLossy = 1;
+  static constexpr uint32_t kLossy = 2;
   static constexpr int kTicketShift = 2;
 
   // How many slots a record with so much text takes.

@@ -11,9 +11,12 @@ class Bar:
     Without baselines the counter itself is held against the limit, in `unit`. A limit may be
     worked out from the rows of the run. Without a limit the line is for information.
 
-    `floor`: a row that does the least that anything of the kind must do. Where that alone is
-    above the limit, this machine lets nobody hold it, and the counter must stay within
-    AT_THE_FLOOR of the floor instead.
+    `beside`: a counter of `ours` that is the ratio itself, because the row measures the baseline
+    too, round by round, so that a core whose clock changes meanwhile does not show in it.
+
+    `floor`: a row that does the least that anything of the kind must do. What is within
+    AT_THE_FLOOR of that is as good as it gets, and is said to be at the floor if it is above the
+    limit: a limit that is nearer to the floor lets nobody hold it on this machine.
     """
 
     name: str
@@ -25,6 +28,7 @@ class Bar:
     scale: float = 1.0
     unit: str = ""
     floor: Optional[str] = None
+    beside: Optional[str] = None
 
 
 @dataclasses.dataclass
@@ -56,12 +60,14 @@ def verdict(value, limit, stretch=None):
 
 
 def floor_verdict(value, floor, limit):
-    """`floor`, like `value`, in units of the baseline, and above the limit."""
+    """`floor`, like `value`, in units of the baseline."""
     above = value / floor
     ratios = f"{value:.2f} of the baseline, {above:.2f} of the floor, which is {floor:.2f} of the baseline"
-    if above > AT_THE_FLOOR:
+    if above <= AT_THE_FLOOR:
+        return f"at the floor: {ratios}; {limit:.4g} is {limit / floor:.2f} of the floor"
+    if floor > limit / AT_THE_FLOOR:
         return f"{FALLS_SHORT}, of {AT_THE_FLOOR} x the floor too: {ratios}"
-    return f"at the floor: {ratios}; nothing here could hold {limit:.4g}"
+    return FALLS_SHORT
 
 
 def judge(bars, rows):
@@ -79,11 +85,13 @@ def judge(bars, rows):
             best = min(bar.baselines, key=lambda name: rows.median(name, bar.counter))
             base = rows.median(best, bar.counter)
             value = ours / base
+        if bar.beside:
+            value = rows.median(bar.ours, bar.beside)
+            base = ours / value
         limit = bar.limit(rows) if callable(bar.limit) else bar.limit
         said = verdict(value, limit, bar.stretch)
         if bar.floor and said == FALLS_SHORT:
-            floor = rows.median(bar.floor, bar.counter) / (base or 1)
-            if floor > limit:
-                said = floor_verdict(value, floor, limit)
+            of_floor = rows.median(bar.floor, bar.beside or bar.counter)
+            said = floor_verdict(value, of_floor if bar.beside else of_floor / (base or 1), limit)
         lines.append(Line(bar, ours, base, best, value, limit, said))
     return lines, sorted(missing)

@@ -30,10 +30,29 @@ class BarTest(unittest.TestCase):
     def test_a_ratio_above_the_limit_falls_short(self):
         self.assertTrue(line_of(81, 100).short())
 
-    def test_a_floor_below_the_limit_excuses_nothing(self):
-        line = line_of(81, 100, floor=79)
+    def test_a_floor_far_below_the_limit_excuses_nothing(self):
+        line = line_of(81, 100, floor=72)
         self.assertEqual(line.verdict, "FALLS SHORT")
         self.assertTrue(line.short())
+
+    def test_a_limit_right_above_the_floor_is_told_too(self):
+        line = line_of(85, 100, floor=79)
+        self.assertFalse(line.short())
+        self.assertIn("1.08 of the floor, which is 0.79 of the baseline; 0.8 is 1.01 of the floor",
+                      line.verdict)
+        self.assertTrue(line_of(88, 100, floor=79).short())
+
+    def test_a_ratio_that_was_measured_in_the_row_is_taken_from_there(self):
+        class Beside(dict):
+            def median(self, name, counter):
+                return self[name][counter]
+
+        rows = Beside(ours={"ns_per_event": 20, "ratio": 1.6}, floor={"ratio": 1.5},
+                      peer={"ns_per_event": 1})
+        bar = Bar("bar", "ours", ("peer",), 1.4, beside="ratio", floor="floor")
+        line = judge([bar], rows)[0][0]
+        self.assertEqual((line.value, line.base), (1.6, 12.5))
+        self.assertIn("1.07 of the floor", line.verdict)
 
     def test_a_floor_above_the_limit_is_told_with_both_ratios(self):
         line = line_of(99, 100, floor=90)

@@ -28,7 +28,7 @@ def ratio_table(lines):
 
 def row_table(rows, counters):
     """Every row by itself."""
-    extras = [c for c in ("p99_ns", "contended", "build_ns", "cpu_ns")
+    extras = [c for c in ("p99_ns", "per_add", "contended", "build_ns", "cpu_ns")
               if any(rows.has(name, c) for name in rows.names())]
     head = ["row", "median", "of", "spread", *extras, "events", "lost", "dropped"]
 
