@@ -16,8 +16,8 @@
 namespace taskvisor::internal {
 namespace {
 
-// So many entries are committed, then handed to the pool at once: workers begin while the
-// rest of a large batch is still being committed.
+// So many entries are furnished and committed, then handed to the pool at once: workers begin
+// while the rest of a large batch is still waiting for that.
 constexpr size_t kRange = 256;
 constexpr size_t kAhead = 8;  // entries that memory brings meanwhile
 
@@ -128,15 +128,9 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
   const auto is_named = [](const TaskSpec& spec) { return !spec.name().empty(); };
   const bool named = std::any_of(specs.begin(), specs.end(), is_named);
   const TimePoint now = config_.clock->Now();
-  uint64_t ordinal = named ? 0 : TakeOrdinals(specs.size());
   ReserveAll(specs, ids, [&](Entry& entry, TaskSpec& spec) {
     entry.rules = RulesFor(spec, now);
-    // Without names there is nothing that could refuse: one pass over the memory.
-    if (!named) {
-      Furnish(entry, spec, ordinal++);
-    } else if (!spec.name().empty()) {
-      registry_.SetName(entry, spec.name());
-    }
+    if (!spec.name().empty()) registry_.SetName(entry, spec.name());
   });
   // The worker of one task is told before the reader of its events. The events of many may fill
   // the lane: their reader does not wait for the workers.
@@ -145,16 +139,11 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
   if (named) {
     Request(specs, ids, now);
     if (!Claim(specs, ids)) return Refuse(specs, ids, /*parent=*/{});
-    ordinal = TakeOrdinals(specs.size());
-    for (size_t i = 0; i < specs.size(); ++i) {
-      Entry& entry = registry_.At(ids[i].slot());
-      Furnish(entry, specs[i], ordinal + i);
-      Announce(entry, now);
-    }
+    for (size_t i = 0; i < specs.size(); ++i) Announce(registry_.At(ids[i].slot()), now);
   } else {
     AnnounceAnonymous(publisher_, {ids, specs.size()}, now);
   }
-  Commit({ids, specs.size()}, now);
+  Commit(specs, ids, now);
   late.reset();  // what comes may run code of the user's
   CatchUpWithShutdown({ids, specs.size()});
   return absl::OkStatus();
@@ -175,10 +164,8 @@ absl::Status Admission::AdmitChild(TaskSpec& spec, TaskId& id, const Parentage& 
         DraftOf(id, spec.name(), EventKind::kTaskAddRequested, publisher_.WallAt(now)), parent);
   }
   if (!Claim(specs, &id)) return Refuse(specs, &id, parent);
-  Entry& entry = registry_.At(id.slot());
-  Furnish(entry, spec, TakeOrdinals(1));
-  Announce(entry, now);
-  Commit({&id, 1}, now);
+  Announce(registry_.At(id.slot()), now);
+  Commit(specs, &id, now);
   CatchUpWithShutdown({&id, 1});
   return absl::OkStatus();
 }
@@ -224,11 +211,6 @@ const RuleSet* Admission::OwnRulesFor(TaskSpec& spec, const TaskDefaults& resolv
 void Admission::TakeBack(std::span<TaskSpec> specs, const TaskId* ids) {
   for (size_t i = 0; i < specs.size(); ++i) {
     Entry& entry = registry_.At(ids[i].slot());
-    if (entry.body != nullptr) {  // furnished
-      if (entry.cell != nullptr) entry.cell->Detach();
-      SpecAccess::GiveBack(specs[i], std::move(entry.body), std::move(entry.cell));
-      entry.body = nullptr;
-    }
     GiveRuleBack(entry, specs[i]);
     registry_.DropName(entry);
     registry_.Withdraw(entry);
@@ -306,29 +288,33 @@ void Admission::Furnish(Entry& entry, TaskSpec& spec, uint64_t ordinal) {
   if (entry.cell != nullptr) entry.cell->Attach(entry.Id(), pool_);
 }
 
-void Admission::Commit(std::span<const TaskId> ids, TimePoint now) {
-  while (!ids.empty()) {
-    const auto range = ids.first(std::min(ids.size(), kRange));
-    for (size_t i = 0; i < range.size(); ++i) {
-      // In a large batch it was furnished so long ago that it has left the cache.
-      if (i + kAhead < ids.size()) registry_.CallFor(ids[i + kAhead].slot());
-      const TaskId id = range[i];
-      Entry& entry = registry_.At(id.slot());
-      entry.SetReadyAt(now);
-      if (OwnRules* const own = OwnRules::Of(entry.rules); own != nullptr) {
-        own->Arm(id);
-        own->Enlist(entry);
-      }
-      // A remover was faster than we: it asked us to finish it.
-      if (!entry.state.Commit().stopped()) continue;
-      registry_.Finish(entry, OutcomeOfStop(entry, CauseOf(entry.state.Load())),
-                       config_.clock->Now(), /*seat=*/nullptr);
+void Admission::Commit(std::span<TaskSpec> specs, const TaskId* ids, TimePoint now) {
+  uint64_t ordinal = TakeOrdinals(specs.size());
+  for (size_t begin = 0; begin < specs.size(); begin += kRange) {
+    const size_t end = std::min(begin + kRange, specs.size());
+    for (size_t i = begin; i < end; ++i) {
+      // In a large batch it was reserved so long ago that it has left the cache.
+      if (i + kAhead < specs.size()) registry_.CallFor(ids[i + kAhead].slot());
+      Entry& entry = registry_.At(ids[i].slot());
+      Furnish(entry, specs[i], ordinal++);
+      CommitOne(entry, ids[i], now);
     }
     // By now each may run, have ended, and be another task: only submitted, which is
     // harmless for a slot that is not queued any more.
-    actor_.Submit(range);
-    ids = ids.subspan(range.size());
+    actor_.Submit({ids + begin, end - begin});
   }
+}
+
+void Admission::CommitOne(Entry& entry, TaskId id, TimePoint now) {
+  entry.SetReadyAt(now);
+  if (OwnRules* const own = OwnRules::Of(entry.rules); own != nullptr) {
+    own->Arm(id);
+    own->Enlist(entry);
+  }
+  // A remover was faster than we: it asked us to finish it.
+  if (!entry.state.Commit().stopped()) return;
+  registry_.Finish(entry, OutcomeOfStop(entry, CauseOf(entry.state.Load())), config_.clock->Now(),
+                   /*seat=*/nullptr);
 }
 
 void Admission::CatchUpWithShutdown(std::span<const TaskId> ids) {

@@ -18,10 +18,6 @@ namespace taskvisor::internal {
 class SpecAccess {
  public:
   static TaskBody TakeBody(TaskSpec& spec) { return std::move(spec.body_); }
-  static void GiveBack(TaskSpec& spec, TaskBody body, CellRef cell) {
-    spec.body_ = std::move(body);
-    spec.cell_ = std::move(cell);
-  }
   // Null: none is stated.
   static RetryRule* RuleOf(TaskSpec& spec) { return spec.retry_.get(); }
   static bool HasBody(const TaskSpec& spec) { return spec.body_ != nullptr; }
@@ -35,7 +31,8 @@ class SpecAccess {
 //
 // From specs to registered tasks, all or none, on the calling thread:
 //
-//   validate ── gate ── reserve slots ── claim names ──┬─ publish TaskAdded, commit, submit
+//   validate ── gate ── reserve slots ── claim names ──┬─ publish TaskAdded; furnish, commit,
+//   submit
 //    (status)  (status)  TaskAddRequested              └─ one taken: withdraw all,
 //                                                         TaskAddFailed each
 //
@@ -97,7 +94,8 @@ class Admission {
     return next_ordinal_.fetch_add(count, std::memory_order_relaxed);  // relaxed: only numbers
   }
   void Furnish(Entry& entry, TaskSpec& spec, uint64_t ordinal);
-  void Commit(std::span<const TaskId> ids, TimePoint now);
+  void Commit(std::span<TaskSpec> specs, const TaskId* ids, TimePoint now);
+  void CommitOne(Entry& entry, TaskId id, TimePoint now);
   void CatchUpWithShutdown(std::span<const TaskId> ids);
 
   const SupervisorConfig& config_;
