@@ -108,7 +108,10 @@ void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, Equip equip) 
     for (TaskSpec& spec : specs) {
       Entry& entry = registry_.Reserve(first_id + reserved);
       ids[reserved++] = entry.Id();
-      if (OutcomeCell* const cell = SpecAccess::CellOf(spec)) cell->KeepClock(config_.clock);
+      if (OutcomeCell* const cell = SpecAccess::CellOf(spec)) {
+        cell->KeepClock(config_.clock);
+        cell->Attach(entry.Id(), pool_);
+      }
       if (SpecAccess::IsAsync(spec)) actor_.EnsureRoom(entry.slot);
       equip(entry, spec);
     }
@@ -211,6 +214,7 @@ const RuleSet* Admission::OwnRulesFor(TaskSpec& spec, const TaskDefaults& resolv
 void Admission::TakeBack(std::span<TaskSpec> specs, const TaskId* ids) {
   for (size_t i = 0; i < specs.size(); ++i) {
     Entry& entry = registry_.At(ids[i].slot());
+    if (OutcomeCell* const cell = SpecAccess::CellOf(specs[i])) cell->Detach();
     GiveRuleBack(entry, specs[i]);
     registry_.DropName(entry);
     registry_.Withdraw(entry);
@@ -260,6 +264,7 @@ absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids, Tas
     GiveRuleBack(entry, specs[i]);
     registry_.Withdraw(entry);
     if (const CellRef cell = SpecAccess::TakeCell(specs[i]); cell != nullptr) {
+      cell->Detach();
       cell->Set(Rejected(kind), /*drained=*/true);
     }
   }
@@ -285,7 +290,6 @@ void Admission::Furnish(Entry& entry, TaskSpec& spec, uint64_t ordinal) {
   entry.SetPriority(entry.rules->priority);
   entry.body = SpecAccess::TakeBody(spec);
   entry.cell = SpecAccess::TakeCell(spec);
-  if (entry.cell != nullptr) entry.cell->Attach(entry.Id(), pool_);
 }
 
 void Admission::Commit(std::span<TaskSpec> specs, const TaskId* ids, TimePoint now) {
