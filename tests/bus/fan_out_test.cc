@@ -15,7 +15,7 @@ namespace {
 
 using testing::Eventually;
 
-struct Letter {
+struct Card {
   uint64_t sequence = 0;
   int value = 0;
   uint64_t refused = 0;  // a report: so many
@@ -24,20 +24,19 @@ struct Letter {
 
 // What one subscription gets, once its thread runs.
 struct Inbox {
-  std::vector<Letter> letters;
+  std::vector<Card> cards;
   std::vector<std::string> texts;
 };
 
-class InboxSink final : public Sink<Letter> {
+class InboxSink final : public Sink<Card> {
  public:
   InboxSink(Inbox& inbox, int wanted) : inbox_(inbox), wanted_(wanted) {}
-  void OnRecord(const Letter& letter) noexcept override {
-    inbox_.letters.push_back(letter);
-    inbox_.texts.emplace_back(reinterpret_cast<const char*>(&letter + 1), letter.text_size);
+  void OnRecord(const Card& card) noexcept override {
+    inbox_.cards.push_back(card);
+    inbox_.texts.emplace_back(reinterpret_cast<const char*>(&card + 1), card.text_size);
   }
-  uint64_t WantedOf(std::span<const Letter* const> letters) const noexcept override {
-    return SelectOf(letters,
-                    [&](const Letter& l) { return l.refused > 0 || l.value % wanted_ == 0; });
+  uint64_t WantedOf(std::span<const Card* const> cards) const noexcept override {
+    return SelectOf(cards, [&](const Card& l) { return l.refused > 0 || l.value % wanted_ == 0; });
   }
 
  private:
@@ -45,30 +44,30 @@ class InboxSink final : public Sink<Letter> {
   const int wanted_;
 };
 
-class Silent final : public FanOutHooks<Letter> {
+class Silent final : public FanOutHooks<Card> {
  public:
-  void Observe(const Letter&) noexcept override {}
-  Report<Letter> MakeLag(uint64_t) noexcept override { return {}; }
-  Report<Letter> MakeRefusal(const Subscription<Letter>&, Subscription<Letter>::Offered,
-                             uint64_t count) noexcept override {
+  void Observe(const Card&) noexcept override {}
+  Report<Card> MakeLag(uint64_t) noexcept override { return {}; }
+  Report<Card> MakeRefusal(const Subscription<Card>&, Subscription<Card>::Offered,
+                           uint64_t count) noexcept override {
     return {{.refused = count}};
   }
   void OnIdle() noexcept override {}
-  bool IsDiagnostic(const Letter& letter) const noexcept override { return letter.refused > 0; }
+  bool IsDiagnostic(const Card& card) const noexcept override { return card.refused > 0; }
 };
 
 // The fan-out by hand: this thread publishes and reads, and no subscription has a thread until all
 // was offered.
 struct FanOutTest : ::testing::Test {
   void Make(std::vector<std::pair<size_t, int>> capacity_and_wanted) {
-    FanOut<Letter>::Subscriptions subscriptions;
+    FanOut<Card>::Subscriptions subscriptions;
     inboxes.resize(capacity_and_wanted.size());
     for (size_t i = 0; i < inboxes.size(); ++i) {
       const auto [capacity, wanted] = capacity_and_wanted[i];
-      subscriptions.push_back(std::make_shared<Subscription<Letter>>(
+      subscriptions.push_back(std::make_shared<Subscription<Card>>(
           "s", capacity, std::make_unique<InboxSink>(inboxes[i], wanted)));
     }
-    fan_out = std::make_unique<FanOut<Letter>>(ring, std::move(subscriptions), hooks);
+    fan_out = std::make_unique<FanOut<Card>>(ring, std::move(subscriptions), hooks);
   }
   static std::string TextOf(int value) {
     return std::string(static_cast<size_t>(value * 7 % 300), 'a');
@@ -76,11 +75,11 @@ struct FanOutTest : ::testing::Test {
   void Publish(int value) {
     const std::string text = TextOf(value);
     const std::array<uint32_t, 1> size{static_cast<uint32_t>(text.size())};
-    const auto published = ring.PublishRun(size, [&](size_t, Letter& letter, SlotText<Letter>& to) {
-      letter = {.value = value, .text_size = static_cast<uint16_t>(text.size())};
+    const auto published = ring.PublishRun(size, [&](size_t, Card& card, SlotText<Card>& to) {
+      card = {.value = value, .text_size = static_cast<uint16_t>(text.size())};
       to.Append(text);
     });
-    ASSERT_EQ(published, Ring<Letter>::Published::kYes);
+    ASSERT_EQ(published, Ring<Card>::Published::kYes);
   }
   void Finish() {
     ring.Close();
@@ -97,17 +96,17 @@ struct FanOutTest : ::testing::Test {
     return fan_out->subscriptions()[i]->Counts();
   }
 
-  Ring<Letter> ring{1024};
+  Ring<Card> ring{1024};
   Silent hooks;
   std::vector<Inbox> inboxes;
-  std::unique_ptr<FanOut<Letter>> fan_out;
+  std::unique_ptr<FanOut<Card>> fan_out;
 };
 
 // Some 60 KB, over several blocks of the store and several batches.
 TEST_F(FanOutTest, EachGetsWhatItWantsWholeAndInOrderWhateverTheBatch) {
   Make({{1024, 1}, {1024, 3}, {1024, 1000}});
-  constexpr int kLetters = 400;
-  for (int value = 1; value <= kLetters; ++value) {
+  constexpr int kCards = 400;
+  for (int value = 1; value <= kCards; ++value) {
     Publish(value);
     if (value % 37 == 0) static_cast<void>(fan_out->Drain(value % 64 + 1));
   }
@@ -115,11 +114,11 @@ TEST_F(FanOutTest, EachGetsWhatItWantsWholeAndInOrderWhateverTheBatch) {
   const int every[] = {1, 3, 1000};
   for (size_t i = 0; i < inboxes.size(); ++i) {
     const Inbox& inbox = inboxes[i];
-    ASSERT_EQ(inbox.letters.size(), static_cast<size_t>(kLetters / every[i]));
-    for (size_t n = 0; n < inbox.letters.size(); ++n) {
+    ASSERT_EQ(inbox.cards.size(), static_cast<size_t>(kCards / every[i]));
+    for (size_t n = 0; n < inbox.cards.size(); ++n) {
       const int value = static_cast<int>(n + 1) * every[i];
-      EXPECT_EQ(inbox.letters[n].value, value);
-      EXPECT_EQ(inbox.letters[n].sequence, static_cast<uint64_t>(value));
+      EXPECT_EQ(inbox.cards[n].value, value);
+      EXPECT_EQ(inbox.cards[n].sequence, static_cast<uint64_t>(value));
       EXPECT_EQ(inbox.texts[n], TextOf(value));
     }
   }
@@ -127,15 +126,15 @@ TEST_F(FanOutTest, EachGetsWhatItWantsWholeAndInOrderWhateverTheBatch) {
 
 TEST_F(FanOutTest, WhatAFullQueueRefusesInTheMiddleOfABatchIsOneEpisode) {
   Make({{10, 1}, {1024, 1}, {1024, 2}});
-  constexpr uint64_t kLetters = 200;
-  for (int value = 1; value <= static_cast<int>(kLetters); ++value) Publish(value);
+  constexpr uint64_t kCards = 200;
+  for (int value = 1; value <= static_cast<int>(kCards); ++value) Publish(value);
   Finish();
   EXPECT_EQ(Counts(0).delivered, 10u);
-  EXPECT_EQ(Counts(0).dropped, kLetters - 10 + 1) << "and the report of it";
-  ASSERT_EQ(inboxes[1].letters.size(), kLetters + 1);
-  EXPECT_EQ(inboxes[1].letters.back().refused, kLetters - 10);
-  EXPECT_EQ(inboxes[1].letters.back().sequence, kLetters + 1);
-  EXPECT_EQ(Counts(2).delivered, kLetters / 2 + 1);
+  EXPECT_EQ(Counts(0).dropped, kCards - 10 + 1) << "and the report of it";
+  ASSERT_EQ(inboxes[1].cards.size(), kCards + 1);
+  EXPECT_EQ(inboxes[1].cards.back().refused, kCards - 10);
+  EXPECT_EQ(inboxes[1].cards.back().sequence, kCards + 1);
+  EXPECT_EQ(Counts(2).delivered, kCards / 2 + 1);
 }
 
 // A queue that is full only of what its thread was not told of yet is told in the middle of a
@@ -154,15 +153,15 @@ TEST_F(FanOutTest, AnEpisodeThatEndsIsToldBehindWhatEndedIt) {
   Finish();
   uint64_t told = 0;
   uint64_t last = 0;
-  for (const Letter& letter : inboxes[1].letters) {
-    EXPECT_GT(letter.sequence, last);
-    last = letter.sequence;
-    told += letter.refused;
+  for (const Card& card : inboxes[1].cards) {
+    EXPECT_GT(card.sequence, last);
+    last = card.sequence;
+    told += card.refused;
   }
   const SubscriptionCounts counts = Counts(0);
   EXPECT_EQ(counts.offered, counts.delivered + counts.dropped);
   EXPECT_LE(told, counts.dropped);
-  EXPECT_GE(told, 1u) << "300 letters, in batches of 50, into a queue of 4";
+  EXPECT_GE(told, 1u) << "300 cards, in batches of 50, into a queue of 4";
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "bus/ring.h"
 #include "sched/event_count.h"
+#include "tests/bus/int_ring.h"
 #include "tests/support/gate.h"
 #include "tests/support/seed.h"
 
@@ -18,12 +19,7 @@ namespace {
 using testing::AnnouncedSeed;
 using testing::Random;
 
-using IntRing = Ring<int>;
 using Published = IntRing::Published;
-
-Published Put(IntRing& ring, int value) {
-  return ring.Publish([=](int& slot) { slot = value; });
-}
 
 Published PutAs(IntRing& ring, uint32_t thread, int value) {
   return ring.PublishRunAs(thread, std::array<uint32_t, 1>{},

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "tests/bus/int_ring.h"
 #include "tests/support/seed.h"
 
 namespace taskvisor::internal {
@@ -13,12 +14,7 @@ namespace {
 
 using testing::Random;
 
-using IntRing = Ring<int>;
 using Published = IntRing::Published;
-
-Published Put(IntRing& ring, int value) {
-  return ring.Publish([=](int& slot) { slot = value; });
-}
 
 TEST(Ring, NumbersStartAtOneAndFollowTheOrderOfPublishing) {
   IntRing ring(4);

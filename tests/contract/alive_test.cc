@@ -7,6 +7,7 @@
 
 #include <string_view>
 
+#include "tests/contract/about.h"
 #include "tests/contract/served.h"
 #include "tests/support/bodies.h"
 
@@ -21,15 +22,6 @@ constexpr EventMask kLifecycle{EventKind::kTaskStarting,   EventKind::kTaskStopp
                                EventKind::kTaskFailed,     EventKind::kTimeoutHit,
                                EventKind::kActorExhausted, EventKind::kActorDead,
                                EventKind::kTaskRemoved};
-
-// An event of a number, about a task of this id (0: none) and name.
-Event About(EventKind kind, uint64_t sequence, uint64_t id, std::string_view name) {
-  Event event(kind);
-  event.sequence = sequence;
-  event.WithTask(name);
-  if (id != 0) event.WithId(TaskId(id, 1));
-  return event;
-}
 
 TEST(ContractAlive, S138_OtherEventsAreIgnoredAndDoNotAdvanceTheSequence) {
   AliveTracker fresh, running;

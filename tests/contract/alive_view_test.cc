@@ -8,21 +8,13 @@
 #include <string_view>
 
 #include "supervisor/alive.h"
+#include "tests/contract/about.h"
 
 namespace taskvisor::testing {
 namespace {
 
 using internal::AliveTracker;
 using ::testing::ElementsAre;
-
-// An event of a number, about a task of this id (0: none) and name.
-Event About(EventKind kind, uint64_t sequence, uint64_t id, std::string_view name) {
-  Event event(kind);
-  event.sequence = sequence;
-  event.WithTask(name);
-  if (id != 0) event.WithId(TaskId(id, 1));
-  return event;
-}
 
 TEST(ContractAlive, S143_UpdateTellsOfVisibleChangesOnly) {
   AliveTracker tracker;

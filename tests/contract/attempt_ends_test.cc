@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/contract/inside.h"
+#include "tests/contract/policies.h"
 #include "tests/contract/served.h"
 #include "tests/support/bodies.h"
 
@@ -15,8 +16,6 @@ namespace taskvisor::testing {
 namespace {
 
 using namespace std::chrono_literals;
-
-BackoffPolicy NoWait() { return BackoffPolicy::Constant(Duration::zero()); }
 
 // How many of these events each attempt of a task has.
 std::map<uint32_t, size_t> PerAttempt(Recorder& recorder, TaskId id, EventMask kinds) {

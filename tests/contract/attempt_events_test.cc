@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/contract/inside.h"
+#include "tests/contract/policies.h"
 #include "tests/contract/served.h"
 #include "tests/support/bodies.h"
 
@@ -21,8 +22,6 @@ using namespace std::chrono_literals;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-BackoffPolicy NoWait() { return BackoffPolicy::Constant(Duration::zero()); }
 
 TEST(ContractEvents, S011_TaskStartingComesWithThePermitInHand) {
   SupervisorConfig config;

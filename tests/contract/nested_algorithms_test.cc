@@ -59,9 +59,9 @@ void Graph(size_t steps, const Step& step) {
 }
 
 constexpr Algorithm kAlgorithms[] = {{"reduce", Reduce}, {"pipeline", Pipeline}, {"graph", Graph}};
-constexpr size_t kSteps = 10'000;
+constexpr size_t kAllSteps = 10'000;
 // Those that had begun, one for each worker, and a few that were about to.
-constexpr size_t kSoon = 8;
+constexpr size_t kFewSteps = 8;
 
 // What a stop does to a task whose body is in its algorithm.
 using Stop = void (*)(Served& s, const WatchedTask& task);
@@ -82,7 +82,7 @@ TEST_F(ContractNestedAlgorithms, S075_EachEndsAfterEachStopWithoutAPoll) {
       Served s({.workers = 2});
       auto spec = TaskSpec::Once([&](TaskContext& context) {
         const auto tell = context.OnCancel([&] { told.Open(); });
-        algorithm.run(kSteps, [&] {
+        algorithm.run(kAllSteps, [&] {
           ++steps;
           inside.Open();
           told.Pass();
@@ -94,7 +94,7 @@ TEST_F(ContractNestedAlgorithms, S075_EachEndsAfterEachStopWithoutAPoll) {
       ASSERT_TRUE(inside.Wait());
       kStops[i](s, task);
       EXPECT_FALSE(s.Outcome(task).IsSuccess());
-      EXPECT_LE(steps, kSoon);
+      EXPECT_LE(steps, kFewSteps);
     }
   }
 }
@@ -108,7 +108,7 @@ TEST_F(ContractNestedAlgorithms, S075_TheOneThatFollowsOnTheSameWorkerIsUntouche
       Gate told;
       const auto stopped = s.Watch(TaskSpec::Once([&](TaskContext& context) {
         const auto tell = context.OnCancel([&] { told.Open(); });
-        algorithm.run(kSteps, [&] {
+        algorithm.run(kAllSteps, [&] {
           inside.Open();
           told.Pass();
         });

@@ -15,6 +15,8 @@ inline constexpr Jitter kJitters[] = {Jitter::kNone, Jitter::kEqual, Jitter::kFu
 inline constexpr double kAlmostOne = 1.0 - std::numeric_limits<double>::epsilon() / 2;
 inline constexpr double kSamples[] = {0.0, 1e-9, 0.25, 0.5, 0.75, kAlmostOne};
 
+inline BackoffPolicy NoWait() { return BackoffPolicy::Constant(Duration::zero()); }
+
 // A policy whose options are in order.
 inline BackoffPolicy Made(const BackoffPolicy::Options& options) {
   const auto made = BackoffPolicy::Make(options);

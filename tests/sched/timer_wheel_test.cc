@@ -19,10 +19,10 @@ using testing::Random;
 constexpr int64_t kTick = int64_t{1} << 16;
 constexpr int64_t kMs = 1'000'000;
 
-struct CountingTimer : Timer {
-  CountingTimer() : Timer(&OnFire) {}
+struct WheelTimer : Timer {
+  WheelTimer() : Timer(&OnFire) {}
   static void OnFire(Timer& timer, uint64_t tag) {
-    auto& self = static_cast<CountingTimer&>(timer);
+    auto& self = static_cast<WheelTimer&>(timer);
     ++self.fired;
     self.fired_tag = tag;
   }
@@ -44,7 +44,7 @@ struct CountingTimer : Timer {
 TEST(TimerWheel, FiresAtTheNanosecondAndNotBefore) {
   TimerWheel wheel(0);
   for (const int64_t at : {int64_t{1}, kTick - 1, kTick, kTick + 1, 100 * kMs, 3'600'000 * kMs}) {
-    CountingTimer timer;
+    WheelTimer timer;
     timer.ArmFor(wheel, at, 7);
     wheel.Advance(at - 1);
     EXPECT_EQ(timer.fired, 0) << at;
@@ -58,8 +58,8 @@ TEST(TimerWheel, FiresAtTheNanosecondAndNotBefore) {
 
 TEST(TimerWheel, FiresAtOnceWhatIsInThePast) {
   TimerWheel wheel(1000 * kMs);
-  CountingTimer long_ago;
-  CountingTimer before_all_time;
+  WheelTimer long_ago;
+  WheelTimer before_all_time;
   long_ago.ArmFor(wheel, 1);
   before_all_time.ArmFor(wheel, -5);
   EXPECT_LE(*wheel.NextLook(), 1000 * kMs);
@@ -70,7 +70,7 @@ TEST(TimerWheel, FiresAtOnceWhatIsInThePast) {
 
 TEST(TimerWheel, FarDeadlinesComeDownWheelByWheel) {
   TimerWheel wheel(0);
-  std::deque<CountingTimer> timers;
+  std::deque<WheelTimer> timers;
   std::vector<int64_t> at;
   for (int shift = 0; shift < 62; shift += 3) at.push_back((int64_t{1} << shift) + 12345);
   for (const int64_t a : at) timers.emplace_back().ArmFor(wheel, a);
@@ -85,8 +85,8 @@ TEST(TimerWheel, FarDeadlinesComeDownWheelByWheel) {
 
 TEST(TimerWheel, ADeadlineAtTheEndOfTimeIsFiledAndHarmless) {
   TimerWheel wheel(86'400'000 * kMs);
-  CountingTimer never;
-  CountingTimer soon;
+  WheelTimer never;
+  WheelTimer soon;
   never.ArmFor(wheel, INT64_MAX);
   soon.ArmFor(wheel, 86'400'001 * kMs);
   ASSERT_TRUE(wheel.NextLook().has_value());
@@ -98,7 +98,7 @@ TEST(TimerWheel, ADeadlineAtTheEndOfTimeIsFiledAndHarmless) {
 TEST(TimerWheel, NothingFiledNothingToLookFor) {
   TimerWheel wheel(5);
   EXPECT_FALSE(wheel.NextLook().has_value());
-  CountingTimer timer;
+  WheelTimer timer;
   timer.ArmFor(wheel, 10);
   EXPECT_TRUE(wheel.NextLook().has_value());
   wheel.Unlink(timer);
@@ -107,7 +107,7 @@ TEST(TimerWheel, NothingFiledNothingToLookFor) {
 
 TEST(TimerWheel, ACancelledTimerIsDroppedOnTheWay) {
   TimerWheel wheel(0);
-  CountingTimer timer;
+  WheelTimer timer;
   timer.ArmFor(wheel, 2 * kMs);
   timer.Cancel();
   wheel.Advance(3 * kMs);
@@ -119,8 +119,8 @@ TEST(TimerWheel, ACancelledTimerIsDroppedOnTheWay) {
 // reached the wheel yet: that must not hide `b`.
 TEST(TimerWheel, NextLookIsNeverLaterThanAnArmedDeadlineWhileAnotherIsRewritten) {
   TimerWheel wheel(0);
-  CountingTimer a;
-  CountingTimer b;
+  WheelTimer a;
+  WheelTimer b;
   a.ArmFor(wheel, 1 * kMs);
   b.ArmFor(wheel, 2 * kMs);
   a.Cancel();
@@ -135,11 +135,11 @@ TEST(TimerWheel, ACrowdComesDownAFewAtATimeAndMakesNobodyLate) {
   constexpr int64_t kCrowdAt = int64_t{3} << (16 + 6 * 3);  // a slot of the fourth wheel
   constexpr int64_t kPeriod = 10 * kMs;
   TimerWheel wheel(0);
-  std::deque<CountingTimer> crowd(5'000);
+  std::deque<WheelTimer> crowd(5'000);
   for (size_t i = 0; i < crowd.size(); ++i) {
     crowd[i].ArmFor(wheel, kCrowdAt + static_cast<int64_t>(1 + i % 1000) * kMs);
   }
-  CountingTimer steady;
+  WheelTimer steady;
   std::vector<int16_t> levels(crowd.size(), crowd[0].level);
   int64_t due = kPeriod;
   int64_t now = 0;
@@ -160,7 +160,7 @@ TEST(TimerWheel, ACrowdComesDownAFewAtATimeAndMakesNobodyLate) {
     steady.ArmFor(wheel, due += kPeriod);
   }
   wheel.Advance(kCrowdAt + 1001 * kMs);
-  for (const CountingTimer& timer : crowd) ASSERT_EQ(timer.fired, 1);
+  for (const WheelTimer& timer : crowd) ASSERT_EQ(timer.fired, 1);
 }
 
 // Against a model that is right by being simple.
@@ -169,7 +169,7 @@ TEST(TimerWheel, AgreesWithANaiveModelOnSeededRandomOperations) {
   for (int round = 0; round < 200; ++round) {
     int64_t now = static_cast<int64_t>(random.Below(1'000'000 * uint64_t{kMs}));
     TimerWheel wheel(now);
-    std::deque<CountingTimer> timers(40);
+    std::deque<WheelTimer> timers(40);
     std::vector<std::optional<int64_t>> due(timers.size());  // the model
     std::vector<int> fired(timers.size());
     const auto draw_delay = [&] {  // any order of magnitude, often next to a tick's edge
