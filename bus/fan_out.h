@@ -79,7 +79,8 @@ class FanOut {
       if (taken.record == nullptr) break;
       if (taken.lost > 0) Lag(taken.lost, taken.number - 1);
       const size_t text_size = TextSizeOf(*taken.record);
-      Deliver(*taken.record, taken.number, text_size,
+      // Not taken.number: what was said of an episode meanwhile may have taken one.
+      Deliver(*taken.record, ring_.number() + 1, text_size,
               [&](char* to) { ring_.CopyText(to, text_size); });
       ring_.Done(text_size);
       SendReports();

@@ -26,7 +26,7 @@ namespace taskvisor::internal {
 //   owner    writes the record, then
 //            stamp.store(ticket, release)       pairs with the reader's acquire in Next
 //   reader   uses the record in place, then
-//            head.store(p + span, release)      pairs with the owner's acquire in Look
+//            head.store(p + span, release)      pairs with the owner's acquire in LookAtHead
 // so a record is written only when nobody reads it, and read only when it is whole. A stamp
 // is news if its ticket is above the last one that was taken from this lane: what an
 // earlier lap left in a slot is always below it.

@@ -1,6 +1,7 @@
 #ifndef TASKVISOR_BUS_SUBSCRIPTION_H_
 #define TASKVISOR_BUS_SUBSCRIPTION_H_
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -33,8 +34,13 @@ class Sink {
   [[nodiscard]] virtual uint64_t WantedOf(std::span<const T* const> records) const noexcept = 0;
 };
 
-// Records that are offered together: as many as a mask has bits.
+// Records that are offered together: as many as a mask has bits. In a model two, so that batches
+// end in the middle of what is read at a time.
+#ifdef TASKVISOR_MODEL_ATOMIC
+inline constexpr size_t kMostOffered = 2;
+#else
 inline constexpr size_t kMostOffered = 64;
+#endif
 
 // Bit i is set if wants(*records[i]).
 template <class T, class Wants>
@@ -135,18 +141,14 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
   Answer OfferAll(std::span<const T* const> records, bool stay = true) {
     Answer answer{.wanted = sink_->WantedOf(records)};
     if (answer.wanted == 0) return answer;
-    // relaxed: counters; each has one writer and is only reported.
-    offered_.store(offered_.load(std::memory_order_relaxed) + Count(answer.wanted),
-                   std::memory_order_relaxed);
-    if (state_.load(std::memory_order_acquire) == kClosed) {
-      answer.refused = Offered::kClosed;
-    } else if (stay) {
+    const bool closed = state_.load(std::memory_order_acquire) == kClosed;
+    if (!closed && stay) {
       answer.taken = Push(records, answer.wanted);
+      return answer;
     }
-    if (answer.refusals() != 0) [[unlikely]] {
-      refused_.store(refused_.load(std::memory_order_relaxed) + Count(answer.refusals()),
-                     std::memory_order_release);
-    }
+    if (closed) answer.refused = Offered::kClosed;
+    CountOffered(Count(answer.wanted));
+    CountRefused(Count(answer.wanted));
     return answer;
   }
 
@@ -201,8 +203,13 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
     counts.dropped = refused_.load(std::memory_order_acquire);
     counts.offered = offered_.load(std::memory_order_acquire);
     const uint64_t rest = counts.offered - counts.delivered - counts.dropped;
-    const bool over = state_.load(std::memory_order_acquire) == kClosed;
-    (over ? counts.dropped : counts.queued) += rest;
+    if (state_.load(std::memory_order_acquire) == kClosed) {
+      counts.dropped += rest;
+      return counts;
+    }
+    // What is above that was offered after the others were read.
+    counts.queued = std::min<uint64_t>(rest, queue_.capacity());
+    counts.offered -= rest - counts.queued;
     return counts;
   }
 
@@ -226,17 +233,33 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
 
   static uint64_t Count(uint64_t mask) { return static_cast<uint64_t>(std::popcount(mask)); }
 
+  // Counters: each has one writer and is only reported. A record counts as offered before the
+  // thread may be told of it, and as refused right after that.
+  void CountOffered(uint64_t records) {
+    offered_.store(offered_.load(std::memory_order_relaxed) + records, std::memory_order_relaxed);
+  }
+  void CountRefused(uint64_t records) {
+    refused_.store(refused_.load(std::memory_order_relaxed) + records, std::memory_order_release);
+  }
+
   // Those of `wanted` for which there was room.
   uint64_t Push(std::span<const T* const> records, uint64_t wanted) {
     uint64_t taken = 0;
+    uint64_t uncounted = 0;
     for (; wanted != 0; wanted &= wanted - 1) {
       const T* const record = records[static_cast<size_t>(std::countr_zero(wanted))];
+      ++uncounted;
       if (!queue_.TryPush(record)) [[unlikely]] {
+        CountOffered(std::exchange(uncounted, 0));
         Flush();  // perhaps it is full only of what the thread was not told of
-        if (!queue_.TryPush(record)) continue;
+        if (!queue_.TryPush(record)) {
+          CountRefused(1);
+          continue;
+        }
       }
       taken |= wanted & -wanted;
     }
+    CountOffered(uncounted);
     return taken;
   }
 

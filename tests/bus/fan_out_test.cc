@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <memory>
 #include <span>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -19,6 +22,7 @@ struct Card {
   uint64_t sequence = 0;
   int value = 0;
   uint64_t refused = 0;  // a report: so many
+  uint64_t lost = 0;     // a lag record: so many
   uint16_t text_size = 0;
 };
 
@@ -36,7 +40,8 @@ class InboxSink final : public Sink<Card> {
     inbox_.texts.emplace_back(reinterpret_cast<const char*>(&card + 1), card.text_size);
   }
   uint64_t WantedOf(std::span<const Card* const> cards) const noexcept override {
-    return SelectOf(cards, [&](const Card& l) { return l.refused > 0 || l.value % wanted_ == 0; });
+    return SelectOf(
+        cards, [&](const Card& l) { return l.refused + l.lost > 0 || l.value % wanted_ == 0; });
   }
 
  private:
@@ -47,19 +52,29 @@ class InboxSink final : public Sink<Card> {
 class Silent final : public FanOutHooks<Card> {
  public:
   void Observe(const Card&) noexcept override {}
-  Report<Card> MakeLag(uint64_t) noexcept override { return {}; }
+  Report<Card> MakeLag(uint64_t lost) noexcept override {
+    const std::string text(500, 'l');
+    Report<Card> report{{.lost = lost, .text_size = static_cast<uint16_t>(text.size())}};
+    report.text.Append(text);
+    return report;
+  }
   Report<Card> MakeRefusal(const Subscription<Card>&, Subscription<Card>::Offered,
                            uint64_t count) noexcept override {
     return {{.refused = count}};
   }
   void OnIdle() noexcept override {}
-  bool IsDiagnostic(const Card& card) const noexcept override { return card.refused > 0; }
+  bool IsDiagnostic(const Card& card) const noexcept override {
+    return card.refused + card.lost > 0;
+  }
 };
 
 // The fan-out by hand: this thread publishes and reads, and no subscription has a thread until all
 // was offered.
 struct FanOutTest : ::testing::Test {
-  void Make(std::vector<std::pair<size_t, int>> capacity_and_wanted) {
+  using Published = Ring<Card>::Published;
+
+  void Make(std::vector<std::pair<size_t, int>> capacity_and_wanted, size_t ring_slots = 1024) {
+    ring = std::make_unique<Ring<Card>>(ring_slots);
     FanOut<Card>::Subscriptions subscriptions;
     inboxes.resize(capacity_and_wanted.size());
     for (size_t i = 0; i < inboxes.size(); ++i) {
@@ -67,22 +82,21 @@ struct FanOutTest : ::testing::Test {
       subscriptions.push_back(std::make_shared<Subscription<Card>>(
           "s", capacity, std::make_unique<InboxSink>(inboxes[i], wanted)));
     }
-    fan_out = std::make_unique<FanOut<Card>>(ring, std::move(subscriptions), hooks);
+    fan_out = std::make_unique<FanOut<Card>>(*ring, std::move(subscriptions), hooks);
   }
   static std::string TextOf(int value) {
     return std::string(static_cast<size_t>(value * 7 % 300), 'a');
   }
-  void Publish(int value) {
-    const std::string text = TextOf(value);
+  void Publish(int value) { EXPECT_EQ(Publish(value, TextOf(value)), Published::kYes); }
+  Published Publish(int value, const std::string& text) {
     const std::array<uint32_t, 1> size{static_cast<uint32_t>(text.size())};
-    const auto published = ring.PublishRun(size, [&](size_t, Card& card, SlotText<Card>& to) {
+    return ring->PublishRun(size, [&](size_t, Card& card, SlotText<Card>& to) {
       card = {.value = value, .text_size = static_cast<uint16_t>(text.size())};
       to.Append(text);
     });
-    ASSERT_EQ(published, Ring<Card>::Published::kYes);
   }
   void Finish() {
-    ring.Close();
+    ring->Close();
     while (fan_out->Drain(64) > 0) {
     }
     fan_out->Finish();
@@ -96,7 +110,7 @@ struct FanOutTest : ::testing::Test {
     return fan_out->subscriptions()[i]->Counts();
   }
 
-  Ring<Card> ring{1024};
+  std::unique_ptr<Ring<Card>> ring;
   Silent hooks;
   std::vector<Inbox> inboxes;
   std::unique_ptr<FanOut<Card>> fan_out;
@@ -162,6 +176,52 @@ TEST_F(FanOutTest, AnEpisodeThatEndsIsToldBehindWhatEndedIt) {
   EXPECT_EQ(counts.offered, counts.delivered + counts.dropped);
   EXPECT_LE(told, counts.dropped);
   EXPECT_GE(told, 1u) << "300 cards, in batches of 50, into a queue of 4";
+}
+
+TEST_F(FanOutTest, NoMoreCountsAsQueuedThanTheQueueHolds) {
+  Make({{1, 1}});
+  std::atomic<bool> over{false};
+  uint64_t most = 0;
+  std::thread looks([&] {
+    while (!over) {
+      const SubscriptionCounts counts = Counts(0);
+      EXPECT_EQ(counts.offered, counts.delivered + counts.dropped + counts.queued);
+      most = std::max(most, counts.queued);
+    }
+  });
+  for (int round = 0; round < 2000; ++round) {
+    for (int value = 1; value <= 64; ++value) Publish(value);
+    while (fan_out->Drain(64) > 0) {
+    }
+  }
+  over = true;
+  looks.join();
+  EXPECT_EQ(most, 1u);
+  EXPECT_EQ(Counts(0).dropped, 2000u * 64 - 1);
+  Finish();
+}
+
+// What is said of an episode after the close has a number at once. Here that happens between two
+// halves of one step: a lag record, for which the block has no room, ends the batch, and the batch
+// an episode; behind it comes the card that the loss stands before.
+TEST_F(FanOutTest, AfterTheCloseNoNumberIsGivenTwice) {
+  const std::string text(776, 'a');  // seven slots
+  constexpr int kCards = 10;  // that fill the lane, and a block but for less than a lag record
+  Make({{3, 1}, {1024, 1}}, 7 * kCards);
+  for (int value = 1; value <= kCards; ++value) {
+    ASSERT_EQ(Publish(value, text), Published::kYes);
+  }
+  ASSERT_EQ(Publish(kCards + 1, text), Published::kLost);
+  static_cast<void>(fan_out->Drain(4));  // three are taken, one is refused: an episode begins
+  ASSERT_TRUE(fan_out->subscriptions()[0]->Start());
+  ASSERT_TRUE(Eventually([&] { return fan_out->subscriptions()[0]->HandedOver(3); }));
+  ASSERT_EQ(Publish(kCards + 2, text), Published::kYes);  // tells of the loss
+  Finish();
+  uint64_t next = 1;
+  for (const Card& card : inboxes[1].cards) {
+    EXPECT_EQ(card.sequence, next++) << "value " << card.value << ", refused " << card.refused;
+  }
+  EXPECT_EQ(next, 1u + kCards + 1 + 1 + 2) << "the lag, the last card, and two episodes";
 }
 
 }  // namespace

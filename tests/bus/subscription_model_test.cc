@@ -269,7 +269,7 @@ TEST(BusModel, ClosedAtAnyMomentWhatWasClaimedIsRead) {
     BookHooks hooks;
     Subscribed s(2);
     Bus<Record> bus(2, {s.subscription}, hooks);
-    SpawnPublishers(model, bus, 1, /*each=*/3);
+    SpawnPublishers(model, bus, 2, /*each=*/5);
     model.Spawn("closer", [&] {
       bus.ring_.Close();
       bus.baton_->bus_events().Notify();

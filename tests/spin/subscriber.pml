@@ -53,7 +53,7 @@ active proctype FanOut() {
   do
   :: offered < RECORDS ->
      offered++;
-     /* Offer: full perhaps only of what the thread was not told of. */
+     /* OfferAll: full perhaps only of what the thread was not told of. */
      if :: Full -> Flush() :: else fi;              /* head_.load(acquire) */
      if
      :: Full -> dropped++
