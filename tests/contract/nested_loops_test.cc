@@ -174,6 +174,9 @@ TEST_F(ContractNestedLoops, S075_AWorkerThatWaitsForItsLoopBeginsNoOtherBody) {
   Gate own_step_done;
   Gate go;
   std::atomic<int> intruders = 0;
+  // Also where there is one core: TBB has no helper there by itself.
+  const oneapi::tbb::global_control threads(oneapi::tbb::global_control::max_allowed_parallelism,
+                                            4);
   Served s({.workers = 2});
   const auto task = s.Watch(TaskSpec::Once([&] {
     const std::thread::id self = std::this_thread::get_id();
