@@ -31,9 +31,9 @@ class SpecAccess {
 //
 // From specs to registered tasks, all or none, on the calling thread:
 //
-//   validate ── gate ── reserve slots ── claim names ──┬─ publish TaskAdded; furnish, commit,
-//   submit
-//    (status)  (status)  TaskAddRequested              └─ one taken: withdraw all,
+//   validate ── gate ── reserve slots ── claim names ──┬─ publish TaskAdded each; furnish,
+//    (status)  (status)  TaskAddRequested              │   commit and submit, range by range
+//                                                      └─ one taken: withdraw all,
 //                                                         TaskAddFailed each
 //
 // All memory that a task takes is taken while slots are reserved, before anything can be seen:
