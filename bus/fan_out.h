@@ -20,6 +20,8 @@
 
 namespace taskvisor::internal {
 
+inline constexpr int kBatch = 64;  // records with one wake-up
+
 // What the owner of a bus adds to the fan-out. Called by whoever holds the baton: one
 // thread at a time, each sees what the one before did.
 template <class T>
@@ -66,12 +68,12 @@ class FanOut {
         store_(std::make_shared<BlockStore>(subscriptions_.size())),
         hooks_(hooks) {
     for (const auto& subscription : subscriptions_) subscription->Keep(store_);
-    // Every other record of a batch may end an episode, and between two SendReports there are at
-    // most three batches that are no reports: this is all it ever takes.
-    reports_.reserve(2 * kMostOffered * subscriptions_.size());
+    // Between two SendReports are the records of one Drain, of which each may end an episode.
+    reports_.reserve(size_t{kBatch} * subscriptions_.size());
   }
 
-  // Passes on up to `limit` records, with one wake-up for each subscription; how many.
+  // Passes on up to `limit` records, of at most kBatch, with one wake-up for each subscription; how
+  // many.
   int Drain(int limit) {
     int count = 0;
     while (count < limit) {
@@ -79,11 +81,9 @@ class FanOut {
       if (taken.record == nullptr) break;
       if (taken.lost > 0) Lag(taken.lost, taken.number - 1);
       const size_t text_size = TextSizeOf(*taken.record);
-      // Not taken.number: what was said of an episode meanwhile may have taken one.
-      Deliver(*taken.record, ring_.number() + 1, text_size,
+      Deliver(*taken.record, taken.number, text_size,
               [&](char* to) { ring_.CopyText(to, text_size); });
       ring_.Done(text_size);
-      SendReports();
       ++count;
     }
     if (ring_.MissesSome()) count += LagBehindTheLast();
@@ -181,7 +181,6 @@ class FanOut {
   void Lag(uint64_t lost, uint64_t number) {
     lost_.store(lost_.load(std::memory_order_relaxed) + lost, std::memory_order_release);
     DeliverReport(hooks_.MakeLag(lost), number);
-    SendReports();
   }
 
   void DeliverReport(const Report<T>& report, uint64_t number) {
@@ -265,9 +264,9 @@ class FanOut {
     if (count > 0) reports_.push_back({i, refusals_[i].why, count});
   }
 
-  // When a batch has gone to all, so that what is said about it comes after it. Through
-  // the ring, for a number of its own; after the close, straight on. A report makes no
-  // further ones: it is a diagnostic.
+  // When all that was read has gone to all, so that what is said about it comes after it, and
+  // never between the number of a record and its use. Through the ring, for a number of its own;
+  // after the close, straight on. A report makes no further ones: it is a diagnostic.
   void SendReports() {
     for (size_t r = 0; r < reports_.size(); ++r) {
       const PendingReport pending = reports_[r];

@@ -16,7 +16,6 @@
 
 namespace taskvisor::internal {
 
-inline constexpr int kBatch = 64;  // records with one wake-up
 // While a publisher stands between ticket and stamp: it does not know that we wait.
 inline constexpr std::chrono::microseconds kHoleNap{50};
 

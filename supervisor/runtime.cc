@@ -97,11 +97,11 @@ absl::Status Runtime::Run(std::vector<TaskSpec> batch) {
     std::vector<TaskId> ids(batch.size());
     return Add(batch, ids.data(), /*wait=*/false);
   });
-  if (added.ok()) std::vector<TaskSpec>().swap(batch);  // their memory, while the tasks run
   if (!added.ok()) {
     // Refused because a shutdown began first: its result is this one's.
     return registry_.gate().closed() ? shutdown_.Wait() : added;
   }
+  std::vector<TaskSpec>().swap(batch);  // their memory, while the tasks run
   Lifecycle& gate = registry_.gate();
   while (!gate.closed() && !gate.CloseIfEmpty()) {
     Await(&clock(), gate.changed(), [&] {
