@@ -83,7 +83,7 @@ class ReceiverSink final : public internal::Sink<Record> {
   explicit ReceiverSink(Receiver& receiver) : receiver_(receiver) {}
   void OnRecord(const Record& record) noexcept override { receiver_.OnRecord(record); }
   uint64_t WantedOf(std::span<const Record* const> records) const noexcept override {
-    return internal::SelectOf(records, [](const Record&) { return true; });
+    return internal::FirstBits(records.size());
   }
 
  private:

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "sched/atomic.h"
 #include "sched/prefetch.h"
@@ -21,8 +22,8 @@ namespace taskvisor::internal {
 //   Q1  pushed - head <= capacity; slots [head, tail) belong to the consumer
 //   Q2  tail is written by the producer only, head by the consumer only
 // Memory order: tail.store(release) in Publish pairs with the acquire in Front (the
-// values are whole); head.store(release) in Pop pairs with the acquire in TryPush (the
-// slot is free again) and in `popped` (the consumer is done with what the value meant).
+// values are whole); head.store(release) in Pop pairs with the acquire in HasRoomFor
+// (the slot is free again) and in `popped` (the consumer is done with what the value meant).
 template <class T>
 class SpscQueue {
  public:
@@ -36,12 +37,20 @@ class SpscQueue {
 
   // Producer. False if full: the queue is unchanged.
   [[nodiscard]] bool TryPush(const T& value) {
-    if (pushed_ - seen_head_ >= capacity_) {
-      seen_head_ = head_.load(std::memory_order_acquire);
-      if (pushed_ - seen_head_ >= capacity_) return false;
-    }
+    if (!HasRoomFor(1)) return false;
     if (pushed_ % kPerLine == 0) PrefetchForWrite(&slots_[(pushed_ + kAhead) & mask_]);
     slots_[pushed_++ & mask_] = value;
+    return true;
+  }
+
+  // Producer. All of them, or none if there is not room for all: the queue is unchanged then.
+  [[nodiscard]] bool TryPushAll(std::span<const T> values) {
+    if (!HasRoomFor(values.size())) return false;
+    const size_t place = pushed_ & mask_;
+    const size_t before_the_end = std::min(values.size(), mask_ + 1 - place);
+    std::copy_n(values.begin(), before_the_end, &slots_[place]);
+    std::copy(values.begin() + static_cast<ptrdiff_t>(before_the_end), values.end(), &slots_[0]);
+    pushed_ += values.size();
     return true;
   }
 
@@ -72,6 +81,13 @@ class SpscQueue {
   [[nodiscard]] size_t capacity() const { return capacity_; }
 
  private:
+  // Producer.
+  bool HasRoomFor(size_t values) {
+    if (pushed_ - seen_head_ + values <= capacity_) return true;
+    seen_head_ = head_.load(std::memory_order_acquire);
+    return pushed_ - seen_head_ + values <= capacity_;
+  }
+
   // The consumer has the lines in its cache that are written next: they are called for in time.
   static constexpr uint64_t kPerLine = std::max<uint64_t>(1, kCacheLine / sizeof(T));
   static constexpr uint64_t kAhead = 2 * kPerLine;

@@ -50,6 +50,9 @@ uint64_t SelectOf(std::span<const T* const> records, Wants wants) {
   return selected;
 }
 
+// Bits 0 to count - 1.
+constexpr uint64_t FirstBits(size_t count) { return count == 0 ? 0 : ~uint64_t{0} >> (64 - count); }
+
 // What became of the records of one subscription. At any moment
 // offered == delivered + dropped + queued.
 struct SubscriptionCounts {
@@ -244,6 +247,14 @@ class Subscription : public std::enable_shared_from_this<Subscription<T>> {
 
   // Those of `wanted` for which there was room.
   uint64_t Push(std::span<const T* const> records, uint64_t wanted) {
+    if (wanted == FirstBits(records.size()) && queue_.TryPushAll(records)) {
+      CountOffered(records.size());
+      return wanted;
+    }
+    return PushOneByOne(records, wanted);
+  }
+
+  uint64_t PushOneByOne(std::span<const T* const> records, uint64_t wanted) {
     uint64_t taken = 0;
     uint64_t uncounted = 0;
     for (; wanted != 0; wanted &= wanted - 1) {

@@ -68,6 +68,7 @@ class UserSink final : public Sink<EventRecord> {
         back_channel_(std::move(back_channel)) {}
 
   uint64_t WantedOf(std::span<const EventRecord* const> records) const noexcept override {
+    if (interests_ == EventMask::All()) return FirstBits(records.size());
     return SelectOf(records, [&](const EventRecord& r) { return interests_.Has(r.kind); });
   }
 

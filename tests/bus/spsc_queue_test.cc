@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <span>
 #include <thread>
 
 namespace taskvisor::internal {
@@ -38,6 +40,44 @@ TEST(SpscQueue, CapacityIsExactAndAFullQueueIsUnchanged) {
       EXPECT_EQ(*queue.Front(), i);
       queue.Pop();
     }
+  }
+}
+
+TEST(SpscQueue, TakesAllOrNone) {
+  constexpr std::array<int, 3> kValues{1, 2, 3};
+  SpscQueue<int> queue(5);
+  EXPECT_TRUE(queue.TryPushAll(kValues));
+  EXPECT_FALSE(queue.TryPushAll(kValues)) << "room for two only";
+  EXPECT_TRUE(queue.TryPush(4));
+  EXPECT_TRUE(queue.TryPush(5));
+  EXPECT_FALSE(queue.TryPush(6));
+  EXPECT_EQ(queue.Front(), nullptr) << "seen before it was published";
+  queue.Publish();
+  for (int i = 1; i <= 5; ++i) {
+    ASSERT_NE(queue.Front(), nullptr);
+    EXPECT_EQ(*queue.Front(), i);
+    queue.Pop();
+  }
+  EXPECT_EQ(queue.Front(), nullptr);
+  EXPECT_TRUE(queue.TryPushAll(std::span<const int>())) << "nothing always fits";
+  EXPECT_FALSE(queue.Publish());
+}
+
+TEST(SpscQueue, AllGoAroundTheEndInOrder) {
+  constexpr int kRounds = 50;
+  for (const size_t capacity : {3u, 4u, 7u, 8u}) {
+    SpscQueue<int> queue(capacity);
+    for (int round = 0; round < kRounds; ++round) {
+      const std::array<int, 3> values{3 * round, 3 * round + 1, 3 * round + 2};
+      ASSERT_TRUE(queue.TryPushAll(values));
+      queue.Publish();
+      for (const int value : values) {
+        ASSERT_NE(queue.Front(), nullptr);
+        ASSERT_EQ(*queue.Front(), value);
+        queue.Pop();
+      }
+    }
+    EXPECT_EQ(queue.Front(), nullptr);
   }
 }
 
