@@ -111,6 +111,9 @@ BENCHMARK(PublishBesideAdds<TicketAndRecord>)
     ->Apply(OneProducer);
 BENCHMARK(Publish<IdleRingRuns>)->Name("publish/ring_run_of_3")->Apply(Producers);
 BENCHMARK(PublishBesideAdds<LiveBus>)->Name("publish/bus_live_beside_adds")->Apply(OneProducer);
+BENCHMARK(PublishBesideAdds<TicketAndRecordLive>)
+    ->Name("publish/ticket_and_record_live_beside_adds")
+    ->Apply(OneProducer);
 BENCHMARK(Publish<TbbQueue>)->Name("publish/tbb")->Apply(Producers);
 BENCHMARK(Publish<BoostQueue>)->Name("publish/boost")->Apply(Producers);
 BENCHMARK(Publish<MutexVector>)->Name("publish/mutex_vector")->Apply(Producers);

@@ -207,8 +207,9 @@ class Ring {
   // Records are known of that Take will give without a look at the word.
   [[nodiscard]] bool InPass() const { return merge_.lane() != nullptr; }
 
-  // Tickets are out, as of the last pass, whose record or loss was not seen yet.
-  [[nodiscard]] bool MissesSome() const { return bound_ != accounted_; }
+  // The last pass is over, and tickets up to its bound are out whose record or loss was not seen
+  // yet. To see which it is takes the line from its owner that he writes to each time.
+  [[nodiscard]] bool MissesSome() const { return !InPass() && bound_ != accounted_; }
 
   // True: the reader may park, the next publisher wakes it. False: there is something
   // to do (a record, a loss, a publisher to wait for, or the end).

@@ -20,7 +20,8 @@ def bars():
     yield bar("B1 publish, reader idle / fetch_add", "publish/ring_beside_adds/1", "publish/fetch_add/1",
               1.4, 1.25, beside="per_add", floor="publish/ticket_and_record_beside_adds/1")
     yield bar("B1 publish, live fan-out / fetch_add", "publish/bus_live_beside_adds/1",
-              "publish/fetch_add/1", 1.8, 1.45, beside="per_add")
+              "publish/fetch_add/1", 1.8, 1.45, beside="per_add",
+              floor="publish/ticket_and_record_live_beside_adds/1")
     for n in (2, 4):
         add = f"publish/fetch_add/{n}"
         yield bar(f"B2 publish, {n} producers / fetch_add", f"publish/ring/{n}", add, 3, 1.35)
