@@ -18,7 +18,7 @@ namespace taskvisor::bench {
 
 // The only file of bench/ that knows the interface of Ring, Bus and Subscription.
 
-// Of each producer; a whole round of one producer fits.
+// Of all producers together; their whole round fits.
 inline constexpr size_t kRingCapacity = 8192;
 // A multiple of 3 * 4: runs of 3 by 4 producers come out even.
 inline constexpr uint64_t kRoundEvents = 7680;
@@ -29,6 +29,8 @@ static_assert(kRoundEvents < kRingCapacity);
 class IdleRing {
  public:
   static constexpr uint64_t kEventsPerCall = 1;
+
+  explicit IdleRing(uint64_t producers = 1) : ring_(kRingCapacity / producers) {}
 
   void Publish(uint64_t value) {
     static_cast<void>(ring_.Publish([value](Record& record) { Fill(record, value); }));
@@ -46,12 +48,13 @@ class IdleRing {
   }
 
  protected:
-  internal::Ring<Record> ring_{kRingCapacity};
+  internal::Ring<Record> ring_;
 };
 
 // The same, three records in one claim.
 class IdleRingRuns : public IdleRing {
  public:
+  using IdleRing::IdleRing;
   static constexpr uint64_t kEventsPerCall = 3;
 
   void Publish(uint64_t value) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -51,6 +52,15 @@ class LiveBus {
 constexpr double kAtOnce = 1.5;
 
 template <class Queue>
+Queue QueueFor(uint64_t producers) {
+  if constexpr (std::is_constructible_v<Queue, uint64_t>) {
+    return Queue(producers);
+  } else {
+    return Queue();
+  }
+}
+
+template <class Queue>
 Crew CrewOf(Queue& queue, uint64_t producers) {
   const uint64_t calls = kRoundEvents / producers / Queue::kEventsPerCall;
   return {static_cast<int>(producers), [&queue, calls](int member) {
@@ -62,7 +72,7 @@ Crew CrewOf(Queue& queue, uint64_t producers) {
 template <class Queue>
 void Publish(benchmark::State& state) {
   const auto producers = static_cast<uint64_t>(state.range(0));
-  Queue queue;
+  Queue queue = QueueFor<Queue>(producers);
   Crew crew = CrewOf(queue, producers);
   Totals totals;
   for (auto _ : state) {
