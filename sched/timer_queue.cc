@@ -79,7 +79,9 @@ void TimerQueue::Push(Timer& timer, int64_t deadline) {
   // Only now: a thread that sleeps with our timer in its inbox is in the sleep that
   // wakes_at_ speaks of. Decided before the CAS, it might be an earlier sleep that left
   // the same value in the word.
-  if ((head & kAsleep) != 0) WakeFor(deadline);
+  if ((head & kAsleep) != 0 && deadline < wakes_at_.load(std::memory_order_relaxed)) {
+    WakeFor(deadline);
+  }
 }
 
 // REQUIRES: the timer is in the inbox, or was since it was armed.
