@@ -280,11 +280,9 @@ void Actor::Conclude(Entry& entry, Seat& seat, const Attempt& attempt, TaskResul
           .WithThread(entry.thread.load(std::memory_order_relaxed));
     });
   }
-  EventDraft ended =
-      EventName(entry)
-          .Draft(EventKind::kTaskFailed, publisher_.WallAt(attempt.end))  // until it is judged
-          .WithAttempt(attempt.number)
-          .WithDuration(attempt.end - attempt.start);
+  EventDraft ended = EventName(entry).Draft(EventKind::kTaskFailed,  // until it is judged
+                                            publisher_.WallAt(attempt.end));
+  ended.WithAttempt(attempt.number).WithDuration(attempt.end - attempt.start);
   PendingDraft told{&ended};
   try {
     const AttemptEnd end = Judge(entry, attempt, result);

@@ -17,12 +17,6 @@
 namespace taskvisor {
 namespace internal {
 
-AttemptContext::AttemptContext(ActorState& state, Clock& clock, Facts facts)
-    : state_(state),
-      clock_(clock),
-      facts_(facts),
-      context_(*this, state.word(), kCancelledMask, facts.beat) {}
-
 AttemptContext::~AttemptContext() { delete node_.load(std::memory_order_acquire); }
 
 void AttemptContext::TellScopes(CancelCause cause) {

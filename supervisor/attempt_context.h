@@ -55,7 +55,13 @@ class AttemptContext {
     AsyncAttempt* async = nullptr;  // null: not a coroutine
   };
 
-  AttemptContext(ActorState& state, Clock& clock, Facts facts);
+  // In line, so that the facts are written where they stay: to copy what was written field by
+  // field just before, in larger pieces, makes the core wait for those stores.
+  AttemptContext(ActorState& state, Clock& clock, const Facts& facts)
+      : state_(state),
+        clock_(clock),
+        facts_(facts),
+        context_(*this, state.word(), kCancelledMask, facts.beat) {}
   ~AttemptContext();
 
   AttemptContext(const AttemptContext&) = delete;

@@ -14,7 +14,7 @@ namespace taskvisor::internal {
 
 // What a worker keeps on its stack while a body runs.
 struct RunningAttempt {
-  RunningAttempt(ActorState& state, Clock& clock, AttemptContext::Facts facts, Seat& on)
+  RunningAttempt(ActorState& state, Clock& clock, const AttemptContext::Facts& facts, Seat& on)
       : context(state, clock, facts), seat(&on) {}
 
   // Under a pin that was taken in `before`: the word says cancelled; stops nested loops and tells
