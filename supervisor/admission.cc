@@ -19,7 +19,14 @@ namespace {
 // So many entries are furnished and committed, then handed to the pool at once: workers begin
 // while the rest of a large batch is still waiting for that.
 constexpr size_t kRange = 256;
-constexpr size_t kAhead = 8;  // entries that memory brings meanwhile
+constexpr size_t kAhead = 8;  // entries and specs that memory brings meanwhile
+
+// What is looked at of a spec of a large batch, some places ahead.
+void CallForAhead(std::span<const TaskSpec> specs, size_t i) {
+  if (i + kAhead >= specs.size()) return;
+  const char* const ahead = reinterpret_cast<const char*>(&specs[i + kAhead]);
+  for (size_t at = 0; at < sizeof(TaskSpec); at += kCacheLine) __builtin_prefetch(ahead + at);
+}
 
 absl::Status ValidateOne(const TaskSpec& spec) {
   if (!SpecAccess::HasBody(spec)) return InvalidSpec("body: null; there is nothing to call");
@@ -89,6 +96,7 @@ TaskOutcome Rejected(RejectionKind kind) {
 
 absl::Status Admission::Validate(std::span<const TaskSpec> specs) {
   for (const TaskSpec& spec : specs) {
+    CallForAhead(specs, static_cast<size_t>(&spec - specs.data()));
     absl::Status valid = ValidateOne(spec);
     if (valid.ok()) continue;
     if (specs.size() == 1) return valid;
@@ -106,6 +114,7 @@ void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, Equip equip) 
   size_t reserved = 0;
   try {
     for (TaskSpec& spec : specs) {
+      CallForAhead(specs, reserved);
       Entry& entry = registry_.Reserve(first_id + reserved);
       ids[reserved++] = entry.Id();
       if (OutcomeCell* const cell = SpecAccess::CellOf(spec)) {
@@ -191,8 +200,11 @@ const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now) {
   if (once) {
     // acquire: pairs with the release below.
     const RuleSet* const known = once_rules_.load(std::memory_order_acquire);
-    const auto heartbeat = spec.heartbeat().value_or(config_.task_defaults.heartbeat);
-    if (known != nullptr && known->heartbeat == heartbeat) return known;
+    const bool same = known != nullptr &&
+                      (SpecAccess::InheritsHeartbeat(spec)
+                           ? known->heartbeat == config_.task_defaults.heartbeat
+                           : known->heartbeat == *spec.heartbeat());
+    if (same) return known;
   }
   const TaskDefaults resolved = spec.Resolve(config_.task_defaults);
   if (resolved.deadline.has_value() || SpecAccess::RuleOf(spec) != nullptr) {
@@ -299,6 +311,7 @@ void Admission::Commit(std::span<TaskSpec> specs, const TaskId* ids, TimePoint n
     for (size_t i = begin; i < end; ++i) {
       // In a large batch it was reserved so long ago that it has left the cache.
       if (i + kAhead < specs.size()) registry_.CallFor(ids[i + kAhead].slot());
+      CallForAhead(specs, i);
       Entry& entry = registry_.At(ids[i].slot());
       Furnish(entry, specs[i], ordinal++);
       CommitOne(entry, ids[i], now);

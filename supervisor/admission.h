@@ -20,6 +20,10 @@ class SpecAccess {
   static TaskBody TakeBody(TaskSpec& spec) { return std::move(spec.body_); }
   // Null: none is stated.
   static RetryRule* RuleOf(TaskSpec& spec) { return spec.retry_.get(); }
+  // It inherits its heartbeat, if any.
+  static bool InheritsHeartbeat(const TaskSpec& spec) {
+    return (spec.stated_ & (TaskSpec::kHeartbeat | TaskSpec::kNoHeartbeat)) == 0;
+  }
   static bool HasBody(const TaskSpec& spec) { return spec.body_ != nullptr; }
   static bool IsOnce(const TaskSpec& spec) { return spec.IsOnce(); }
   static OutcomeCell* CellOf(const TaskSpec& spec) { return spec.cell_.get(); }
