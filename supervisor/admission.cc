@@ -137,6 +137,8 @@ absl::Status Admission::Admit(std::span<TaskSpec> specs, TaskId* ids) {
 }
 
 absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
+  // It is set soon, and called for then; for one alone that is late.
+  if (specs.size() == 1) registry_.CallForPlaceOf(specs.front().name());
   const auto is_named = [](const TaskSpec& spec) { return !spec.name().empty(); };
   const bool named = std::any_of(specs.begin(), specs.end(), is_named);
   const TimePoint now = config_.clock->Now();
@@ -200,10 +202,9 @@ const RuleSet* Admission::RulesFor(TaskSpec& spec, TimePoint now) {
   if (once) {
     // acquire: pairs with the release below.
     const RuleSet* const known = once_rules_.load(std::memory_order_acquire);
-    const bool same = known != nullptr &&
-                      (SpecAccess::InheritsHeartbeat(spec)
-                           ? known->heartbeat == config_.task_defaults.heartbeat
-                           : known->heartbeat == *spec.heartbeat());
+    const bool same = known != nullptr && (SpecAccess::InheritsHeartbeat(spec)
+                                               ? known->heartbeat == config_.task_defaults.heartbeat
+                                               : known->heartbeat == *spec.heartbeat());
     if (same) return known;
   }
   const TaskDefaults resolved = spec.Resolve(config_.task_defaults);

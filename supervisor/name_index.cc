@@ -74,6 +74,8 @@ void NameIndex::Prepare(uint32_t index, std::string_view name) {
   PrefetchForWrite(&BucketOf(hash));
 }
 
+void NameIndex::CallFor(std::string_view name) const { PrefetchForWrite(&BucketOf(Hash(name))); }
+
 void NameIndex::CallFor(uint32_t index) const {
   // relaxed: the caller has it from who inserted.
   PrefetchForWrite(&BucketOf(link_(slots_, index).hash.load(std::memory_order_relaxed)));

@@ -59,6 +59,8 @@ class NameIndex {
   // A name was set in slot `index`, and will be inserted soon: the memory of its place is called
   // for, which seldom is in a cache.
   void Prepare(uint32_t index, std::string_view name);
+  // The place of a name that will be looked for soon.
+  void CallFor(std::string_view name) const;
   // Claims the name that Prepare was called with. False: taken.
   [[nodiscard]] bool Insert(uint32_t index, std::string_view name);
   // It will be removed soon. REQUIRES: inserted.

@@ -75,6 +75,10 @@ class Registry : public Idler {
   void SetName(Entry& entry, std::string_view name);
   // Publishes the name that was set. False: taken, and the entry has none any more.
   [[nodiscard]] bool ClaimName(Entry& entry, std::string_view name);
+  // The place of a name, if it is one, that is about to be set.
+  void CallForPlaceOf(std::string_view name) const {
+    if (!name.empty()) names_.CallFor(name);
+  }
   // A named task is about to end.
   void CallForName(const Entry& entry) const { names_.CallFor(PlaceOf(entry)); }
   // Takes a name back that was set and not claimed, if there is one.
