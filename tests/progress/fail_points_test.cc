@@ -58,8 +58,10 @@ std::vector<Case> Cases() {
   std::vector<Case> cases;
   for (size_t k = 0; k < kKinds; ++k) {
     for (size_t workers : {1, 2, 3}) {
-      // Somebody must be left to work: see kRemoveRunning.
-      const bool takes_one = IsOfWorkers(Kind(k)) || Kind(k) == Kind::kRemoveRunning;
+      // Somebody must be left to work. A task that is removed may just run, and then the
+      // worker waits for who cancels it.
+      const bool removes = Kind(k) == Kind::kRemove || Kind(k) == Kind::kRemoveRunning;
+      const bool takes_one = removes || IsOfWorkers(Kind(k));
       if (takes_one && workers == 1) continue;
       cases.push_back({Kind(k), workers, Company::kAmongOthers});
       cases.push_back({Kind(k), workers, Company::kAlone});
