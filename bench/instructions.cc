@@ -68,7 +68,7 @@ class HeldSupervisor {
     runtime().pool().Submit(holding_work_);
     runtime().publisher().Emit(EventKind::kTaskAdded, clock_->Now(), [](internal::EventDraft&) {});
     barrier_.AwaitHeld(3);
-    cursor_.emplace(runtime().pool().ready_);
+    cursor_.emplace(runtime().pool().ready_, kSeat);
   }
 
   ~HeldSupervisor() {
@@ -87,7 +87,8 @@ class HeldSupervisor {
       return again->Run(seat_);
     }
     if (!pool.count_.Claim(kSeat).got) std::abort();
-    pool.ready_.Take(*cursor_).value->Run(seat_);
+    pool.ready_.Take(*cursor_, internal::Pool::Ready::First::kOwn, internal::Pool::CallFor)
+        ->Run(seat_);
   }
 
  private:
@@ -116,7 +117,7 @@ class HeldSupervisor {
   const std::shared_ptr<ManualClock> clock_ = std::make_shared<ManualClock>();
   std::unique_ptr<Supervisor> supervisor_;
   std::unique_ptr<SupervisorHandle> handle_;
-  std::optional<internal::ReadyLanes<internal::Runnable*>::Cursor> cursor_;
+  std::optional<internal::Pool::Lanes::Cursor> cursor_;
 };
 
 // Counts `operation` kTimes, each after a `prepare` that is not counted. The line it prints

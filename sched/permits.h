@@ -72,7 +72,7 @@ class Permits {
 
  private:
   alignas(kCacheLine) Atomic<int64_t> balance_;
-  ReadyLanes<Ticket> tickets_;
+  SharedReadyLanes<Ticket> tickets_;
 };
 
 }  // namespace taskvisor::internal

@@ -53,8 +53,8 @@ Pool::Pool(size_t workers, const Placement& placement, Executor* executor)
       executor_(executor),
       workers_(executor != nullptr ? std::max<size_t>(workers, 1)
                                    : WorkersFor(workers, WorkCount::kMaxWorkers, placement)),
+      ready_(SeatsFor(workers_)),
       count_(workers_, SeatsFor(workers_)),
-      shelves_(std::make_unique<Shelf<Runnable*>[]>(SeatsFor(workers_))),
       keeper_(&no_keeper),
       tbb_(executor != nullptr ? nullptr : std::make_unique<Tbb>(*this, placement)) {
   if (executor_ != nullptr) {
@@ -117,105 +117,44 @@ Runnable* Pool::Again(TbbSeat& seat, bool anywhere) {
   // Others of another class have a turn here too, wherever their credits are.
   anywhere = anywhere || ready_.mixed();
   Runnable* const again = std::exchange(seat.again_, nullptr);
-  const bool shelved = anywhere ? AnyShelved() : !shelves_[number].empty();
-  if (!shelved && !(anywhere ? count_.MayClaim() : count_.Waiting(number))) {
+  if (!(anywhere ? count_.MayClaim() : count_.Waiting(number))) {
     seat.still_now_ = seat.just_now_;
     return again;
   }
-  if (!ready_.Push(again, seat.again_priority_)) {
-    keeper_->OnRefused(*again);  // not pushed, so the others are for who claims them
-    return Next(seat);
-  }
-  if (!shelved) return Take(seat).value;  // one for one: no count changes
-  if (count_.AddCredit(number)) StartItem();
-  Runnable* next = nullptr;
-  return !ready_.Urgent(seat.cursor_) && TakeShelved(seat, anywhere, next) ? next : Next(seat);
+  if (ready_.Push(again, seat.again_priority_)) return Take(seat, anywhere);  // one for one
+  keeper_->OnRefused(*again);  // not pushed, so the others are for who claims them
+  return Next(seat, anywhere);
 }
 
 // What runs next on the seat; null: nothing, and the item counts as out.
-Runnable* Pool::Next(TbbSeat& seat) {
+Runnable* Pool::Next(TbbSeat& seat, bool strays_first) {
   seat.still_now_ = false;
-  if (seat.again_ != nullptr) return Again(seat, /*anywhere=*/false);
-  const uint32_t number = seat.number();
-  Runnable* next = nullptr;
+  if (seat.again_ != nullptr) return Again(seat, /*anywhere=*/strays_first);
   while (true) {
-    const bool mixed = ready_.mixed();
-    if (mixed && TakeUrgent(seat, next)) return next;
-    // Where high ones never end, the normal ones' turns are all that shelves elsewhere get.
-    const bool anywhere = mixed && ready_.NormalFirst(seat.cursor_);
-    if (TakeShelved(seat, anywhere, next)) return next;
-    const WorkCount::Claimed claimed = count_.Claim(number);
+    const WorkCount::Claimed claimed = count_.Claim(seat.number());
     if (claimed.starts) StartItem();
-    if (claimed.got) {
-      if (TakeClaimed(seat, next)) return next;
-      continue;
-    }
-    if (TakeShelved(seat, /*anywhere=*/true, next)) return next;
+    if (claimed.got) return Take(seat, strays_first);
     if (idler_ != nullptr) idler_->OnIdle(seat);
     if (StayAwake()) continue;
     if (idler_ != nullptr) idler_->OnLeave();
-    if (count_.TryLeave([this] { return AnyShelved(); })) return nullptr;
+    if (count_.TryLeave()) return nullptr;
   }
 }
 
-// What comes before the normal ones in this turn, if anything does: also before those that
-// the seat has on its shelf.
-bool Pool::TakeUrgent(TbbSeat& seat, Runnable*& runnable) {
-  if (!ready_.Urgent(seat.cursor_)) return false;
-  const WorkCount::Claimed claimed = count_.Claim(seat.number());
-  if (claimed.starts) StartItem();
-  if (claimed.got) runnable = Take(seat).value;
-  return claimed.got;
+Runnable* Pool::Take(TbbSeat& seat, bool strays_first) {
+  // Where high ones never end, the normal ones' turns are all that strays get.
+  using First = Ready::First;
+  const First first = strays_first || ready_.mixed() ? First::kStrays : First::kOwn;
+  return ready_.Take(seat.cursor_, first, CallFor);
 }
 
-Pool::Taken Pool::Take(TbbSeat& seat) {
-  const Taken taken = ready_.Take(seat.cursor_);
-  PrefetchForWrite(taken.value, kUsed);
-  return taken;
-}
-
-// Takes the element that was claimed, and what the seat has credits for: one at a time, so
-// that a thread that is stopped here holds no more than that. False: they are on its shelf.
-// Where another class than the normal one comes in, its element, or one in its stead, is next.
-bool Pool::TakeClaimed(TbbSeat& seat, Runnable*& only) {
-  Shelf<Runnable*>& shelf = shelves_[seat.number()];
-  Taken taken = Take(seat);
-  only = taken.value;
-  if (!taken.plain || !count_.HasCredit(seat.number())) return true;
-  shelf.Put(only);
-  while (shelf.HasRoom() && count_.TryUse(seat.number())) {
-    taken = Take(seat);
-    if (!taken.plain) break;
-    shelf.Put(taken.value);
-  }
-  if (count_.PromiseIfMissing()) StartItem();
-  only = taken.value;
-  return !taken.plain;
-}
-
-// Anywhere: those of others come first. They may have waited for long, behind a body of theirs.
-bool Pool::TakeShelved(TbbSeat& seat, bool anywhere, Runnable*& runnable) {
-  bool taken = false;
-  for (size_t i = 1; anywhere && !taken && i < seats(); ++i) {
-    taken = shelves_[(seat.number() + i) % seats()].TryTake(runnable);
-  }
-  taken = taken || shelves_[seat.number()].TryTake(runnable);
-  if (taken && ready_.mixed()) seat.cursor_.Advance();
-  return taken;
-}
-
-bool Pool::AnyShelved() const {
-  for (size_t seat = 0; seat < seats(); ++seat) {
-    if (!shelves_[seat].empty()) return true;
-  }
-  return false;
-}
+void Pool::CallFor(Runnable* runnable) { PrefetchForWrite(runnable, kUsed); }
 
 bool Pool::StayAwake() const {
   const int64_t since = CoarseNow();
   for (int look = 0; look < kLooksBeforeLeaving; ++look) {
     std::this_thread::yield();
-    if (MayClaim()) return true;
+    if (count_.MayClaim()) return true;
     if (CoarseNow() != since) return false;  // others want the core: a yield takes a time slice
   }
   return false;
@@ -249,16 +188,11 @@ void Pool::RunItem(TbbSeat& seat) {
 bool Pool::Drain(TbbSeat& seat) {
   const int64_t until = CoarseNow() + kDrainBudget;
   seat.just_now_ = seat.still_now_ = false;
-  // Whoever finds more and more pending never comes to what lies behind a long body of another
+  // Whoever finds more and more pending never comes to what strays behind a long body of another
   // seat: so each item begins with that. Nor does what ran again when the time was up, and has
   // stayed on the seat: it gives way to all that waits.
-  Runnable* runnable = nullptr;
-  if (seat.again_ != nullptr) {
-    runnable = Again(seat, /*anywhere=*/true);
-  } else if (ready_.Urgent(seat.cursor_) || !TakeShelved(seat, /*anywhere=*/true, runnable)) {
-    runnable = Next(seat);
-  }
-  for (; runnable != nullptr; runnable = Next(seat)) {
+  Runnable* runnable = Next(seat, /*strays_first=*/true);
+  for (; runnable != nullptr; runnable = Next(seat, /*strays_first=*/false)) {
     runnable->Run(seat);
     seat.ResetNested();
     if (CoarseNow() < until) continue;

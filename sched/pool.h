@@ -6,11 +6,11 @@
 #include <memory>
 
 #include "sched/atomic.h"
+#include "sched/cell_queue.h"
 #include "sched/event_count.h"
 #include "sched/executor.h"
 #include "sched/index_stack.h"
 #include "sched/ready_lanes.h"
-#include "sched/shelf.h"
 #include "sched/work_count.h"
 #include "taskvisor/placement.h"
 
@@ -97,10 +97,9 @@ class Keeper {
 //
 //   seat:  free_seats_ ── SendItem ──▶ starts_ ── TakeTurn ──▶ an item drains ──▶ free_seats_
 //
-// Who may take what, and when an item starts and ends, is WorkCount's. What a seat may take,
-// it takes in one go, one after the other, onto its Shelf: the queue's counters come to it
-// once for all of them. An item that finds nothing looks on for some 30 us before it leaves,
-// yielding its core: to start it again costs the submitter more than that.
+// Who may take how much, and when an item starts and ends, is WorkCount's; where it lies, and who
+// looks where first, is CellQueue's. An item that finds nothing looks on for some 30 us before it
+// leaves, yielding its core: to start it again costs the submitter more than that.
 //
 // Why not TBB's own threads: it calls none for what is enqueued as long as threads of its own are
 // busy where it does not count on them, as that of an arena with one long body and nothing else to
@@ -112,9 +111,8 @@ class Keeper {
 //
 // Three classes of priority, by ReadyLanes' rule; nothing that runs is interrupted. So a high one
 // begins when the first body on any seat ends, or the one after it, if that seat's turn is a
-// lower class's. What lies on a shelf is of the normal class: nothing else is put there, and
-// nothing while others wait. Meanwhile a seat whose turn is the normal class's looks at the
-// shelves of all seats first, so that what lies behind a long body there is not passed over.
+// lower class's. While there are others, a seat whose turn is the normal class's takes strays
+// first, so that what lies behind a long body is not passed over.
 //
 // oneTBB, as of 2021.8, needs all of this to be true:
 //   - an outside thread takes the first free one of the slots that are kept for such, and none but
@@ -197,6 +195,8 @@ class Pool {
 
   class TbbSeat;
   struct Tbb;
+  using Ready = CellQueue<Runnable*>;
+  using Lanes = ReadyLanes<Runnable*, Ready>;
 
   // For items that are on their way in, or on their way out.
   static constexpr size_t kSpareSeats = 16;
@@ -208,23 +208,18 @@ class Pool {
   [[nodiscard]] bool TakeTurn();
   void RunItem(TbbSeat& seat);
   [[nodiscard]] bool Drain(TbbSeat& seat);
-  using Taken = ReadyLanes<Runnable*>::Taken;
-  [[nodiscard]] Taken Take(TbbSeat& seat);
   [[nodiscard]] Runnable* Again(TbbSeat& seat, bool anywhere);
-  [[nodiscard]] Runnable* Next(TbbSeat& seat);
-  [[nodiscard]] bool TakeUrgent(TbbSeat& seat, Runnable*& runnable);
-  [[nodiscard]] bool TakeClaimed(TbbSeat& seat, Runnable*& only);
-  [[nodiscard]] bool TakeShelved(TbbSeat& seat, bool anywhere, Runnable*& runnable);
-  [[nodiscard]] bool AnyShelved() const;
-  [[nodiscard]] bool MayClaim() const { return count_.MayClaim() || AnyShelved(); }
+  [[nodiscard]] Runnable* Next(TbbSeat& seat, bool strays_first);
+  [[nodiscard]] Runnable* Take(TbbSeat& seat, bool strays_first);
+  // It runs soon.
+  static void CallFor(Runnable* runnable);
   [[nodiscard]] bool StayAwake() const;
 
   const uint32_t id_;
   Executor* const executor_;
   const size_t workers_;
-  ReadyLanes<Runnable*> ready_;
+  Lanes ready_;
   WorkCount count_;
-  const std::unique_ptr<Shelf<Runnable*>[]> shelves_;  // of the seats
   EventCount idle_;
   IndexStack free_seats_;
   IndexStack starts_;  // seats whose items wait for a thread of the crew, each with a call of it

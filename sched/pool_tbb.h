@@ -20,7 +20,7 @@ namespace taskvisor::internal {
 
 class Pool::TbbSeat final : public Seat {
  public:
-  TbbSeat(ReadyLanes<Runnable*>& ready, uint32_t number) : Seat(number), cursor_(ready) {}
+  TbbSeat(Lanes& ready, uint32_t number) : Seat(number), cursor_(ready, number) {}
 
   void CancelNested() override { context_.cancel_group_execution(); }
 
@@ -33,7 +33,7 @@ class Pool::TbbSeat final : public Seat {
   }
 
   oneapi::tbb::task_group_context context_{oneapi::tbb::task_group_context::isolated};
-  ReadyLanes<Runnable*>::Cursor cursor_;
+  Lanes::Cursor cursor_;
   Atomic<uint32_t> next_{0};
 };
 

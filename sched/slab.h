@@ -38,7 +38,10 @@ class Slab {
   // Nothing once `capacity` slots are out. Throws, and has changed nothing, if there is no
   // memory for a new chunk.
   [[nodiscard]] std::optional<uint32_t> Allocate() {
-    if (const auto recycled = free_.Pop(Link())) return CallForTheOneBehind(*recycled), recycled;
+    if (const auto recycled = free_.Pop(Link())) {
+      CallForTheOneBehind(*recycled);
+      return *recycled;
+    }
     uint32_t fresh = used_.load(std::memory_order_relaxed);
     do {
       if (fresh >= capacity_) return free_.Pop(Link());  // a Free may have come meanwhile

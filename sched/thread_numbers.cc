@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <new>
 #include <optional>
 #include <utility>
@@ -85,7 +86,7 @@ class ThreadNumbers::Held {
 
   static void End() {
     t_ended = true;
-    t_last = {0, nullptr, kNone};
+    std::fill(std::begin(t_last), std::end(t_last), Last{});
     for (const Number& held : Memory()->numbers_) held.book->GiveBack(held.number);
     Memory()->~Held();
   }
@@ -122,7 +123,7 @@ uint32_t ThreadNumbers::LookUp() {
     if (held == nullptr) return kNone;
     uint32_t number = held->Find(id_);
     if (number == kNone) number = held->Take(id_, book_);
-    if (number != kNone) t_last = {id_, nullptr, number};
+    if (number != kNone) Latest() = {id_, nullptr, number};
     return number;
   } catch (const std::exception&) {  // no memory
     return kNone;

@@ -35,9 +35,7 @@ namespace taskvisor::internal {
 // The word is what all pushers and all items contend for. So while all items drain, one of
 // them claims several elements at once, as credits of its seat, and uses them one by one from
 // a line of its own. A credit is a right to take, not an element. Nothing is stranded behind a
-// long body: whoever finds nothing pending uses up the credits of others before it leaves. The
-// same holds for what the caller keeps elsewhere, taken by the credits of a seat and not yet
-// run: it says so in TryLeave, and calls PromiseIfMissing when it has put something there.
+// long body: whoever finds nothing pending uses up the credits of others before it leaves.
 //
 // Nor behind a thread that is stopped while it claims: it announces its credits first, as
 // promised ones that nobody may use, and names itself in the step that claims them. From
@@ -57,7 +55,7 @@ namespace taskvisor::internal {
 //         is stopped just then, and all this came together, do its credits wait for it.
 //
 // seq_cst, in one pair: Claim adds credits and then reads `draining`; TryLeave lowers it and
-// then reads the credits. (So with what is kept elsewhere.) With acquire and release both could
+// then reads the credits. With acquire and release both could
 // read the old value, and credits would stay behind a body that runs for an hour, with no item
 // awake to use them.
 //
@@ -132,24 +130,10 @@ class WorkCount {
     return {UseAny(), false};
   }
 
-  [[nodiscard]] bool HasCredit(size_t seat) const {
-    return (credits_[seat].word.load(std::memory_order_relaxed) & kCountMask) > 0;
-  }
-  // One more element for the caller, if its seat has a credit.
-  [[nodiscard]] bool TryUse(size_t seat) { return Use(credits_[seat].word); }
-  // The item on `seat` has pushed an element that it does not announce. True: as Claimed::starts.
-  [[nodiscard]] bool AddCredit(size_t seat) {
-    credits_[seat].word.fetch_add(1, std::memory_order_seq_cst);
-    return PromiseIfMissing();
-  }
-  // True: not all items drain, one may have left meanwhile; the caller has promised a start.
-  [[nodiscard]] bool PromiseIfMissing() {
-    return Missing(word_.load(std::memory_order_seq_cst)) > 0 && TryPromise();
-  }
-
   // Elements wait that the item on `seat` would take next.
   [[nodiscard]] bool Waiting(size_t seat) const {
-    return word_.load(std::memory_order_acquire) >= kPendingOne || HasCredit(seat);
+    return word_.load(std::memory_order_acquire) >= kPendingOne ||
+           (credits_[seat].word.load(std::memory_order_relaxed) & kCountMask) > 0;
   }
 
   // Something may be there to claim: a hint, without a change.
@@ -157,16 +141,14 @@ class WorkCount {
     return word_.load(std::memory_order_acquire) >= kPendingOne || AnyCredit();
   }
 
-  // An item that found nothing. False: something came, and it goes on. kept(), with seq_cst:
-  // something is kept elsewhere.
-  template <class Kept>
-  [[nodiscard]] bool TryLeave(Kept kept) {
+  // An item that found nothing. False: something came, and it goes on.
+  [[nodiscard]] bool TryLeave() {
     uint64_t seen = word_.load(std::memory_order_acquire);
     do {
       if (seen >= kPendingOne) return false;
     } while (!word_.compare_exchange_weak(seen, seen - 1, std::memory_order_seq_cst,
                                           std::memory_order_acquire));
-    if (!AnyCredit() && !kept()) return true;
+    if (!AnyCredit()) return true;
     // Somebody claimed for later, and may not have seen us leave. Back, unless others
     // drain in our place: they look too.
     return !UpdateIf(
@@ -240,6 +222,10 @@ class WorkCount {
                },
                [](uint64_t w) { return w + kStartingOne; })
         .done;
+  }
+  // True: not all items drain, one may have left meanwhile; the caller has promised a start.
+  [[nodiscard]] bool PromiseIfMissing() {
+    return Missing(word_.load(std::memory_order_seq_cst)) > 0 && TryPromise();
   }
   // A credit of anybody's.
   [[nodiscard]] bool UseAny() {

@@ -139,12 +139,13 @@ absl::Status Admission::Admit(std::span<TaskSpec> specs, TaskId* ids) {
 absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
   // It is set soon, and called for then; for one alone that is late.
   if (specs.size() == 1) registry_.CallForPlaceOf(specs.front().name());
-  const auto is_named = [](const TaskSpec& spec) { return !spec.name().empty(); };
-  const bool named = std::any_of(specs.begin(), specs.end(), is_named);
   const TimePoint now = config_.clock->Now();
+  bool named = false;
   ReserveAll(specs, ids, [&](Entry& entry, TaskSpec& spec) {
     entry.rules = RulesFor(spec, now);
-    if (!spec.name().empty()) registry_.SetName(entry, spec.name());
+    if (spec.name().empty()) return;
+    named = true;
+    registry_.SetName(entry, spec.name());
   });
   // The worker of one task is told before the reader of its events. The events of many may fill
   // the lane: their reader does not wait for the workers.

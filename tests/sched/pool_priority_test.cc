@@ -61,7 +61,7 @@ TEST_F(HeldPool, AHighOneIsNextThoughTenThousandNormalOnesCameBefore) {
   ExpectHighIsNext(pool_, go_, Priority::kNormal);
 }
 
-// What a seat has put on its shelf already does not come first.
+// What a seat has in its range already does not come first.
 TEST_F(HeldPool, AHighOneDoesNotWaitForWhatTheSeatHasTakenAtOnce) {
   constexpr int kOthers = 2'000;
   std::atomic<int> ran{0};

@@ -14,7 +14,7 @@
 namespace taskvisor::internal {
 namespace {
 
-using Lanes = ReadyLanes<uint64_t>;
+using Lanes = SharedReadyLanes<uint64_t>;
 
 // Elements that tell their lane.
 constexpr Priority kAll[] = {Priority::kHigh, Priority::kNormal, Priority::kLow};
@@ -27,7 +27,7 @@ void Fill(Lanes& lanes, Priority p, size_t count) {
 
 std::string TakeSome(Lanes& lanes, Lanes::Cursor& cursor, size_t count) {
   std::string taken;
-  for (size_t i = 0; i < count; ++i) taken += LetterOf(lanes.Take(cursor).value);
+  for (size_t i = 0; i < count; ++i) taken += LetterOf(lanes.Take(cursor));
   return taken;
 }
 
@@ -68,42 +68,22 @@ TEST(ReadyLanes, EachClassIsInItsOrderAndTheLastOfAnyIsFound) {
   for (const Priority p : kAll) Fill(lanes, p, 20);
   std::array<uint64_t, 3> next{};
   for (size_t i = 0; i < 60; ++i) {
-    const uint64_t taken = lanes.Take(cursor).value;
+    const uint64_t taken = lanes.Take(cursor);
     EXPECT_EQ(taken / 3, next[taken % 3]++);
   }
   EXPECT_FALSE(lanes.mixed());
 }
 
-TEST(ReadyLanes, PlainIsWhatWasTakenWhileThereWasNothingOfAnotherClass) {
+TEST(ReadyLanes, TakesWhileThereIsNothingOfAnotherClassAreNoTurns) {
   Lanes lanes;
   Lanes::Cursor cursor(lanes);
   Fill(lanes, Priority::kNormal, 40);
-  for (int i = 0; i < 20; ++i) EXPECT_TRUE(lanes.Take(cursor).plain);
-  EXPECT_FALSE(lanes.Urgent(cursor));
+  EXPECT_EQ(TakeSome(lanes, cursor, 19), std::string(19, 'N'));
+  EXPECT_FALSE(lanes.mixed());
   Fill(lanes, Priority::kHigh, 1);
   EXPECT_TRUE(lanes.mixed());
-  EXPECT_TRUE(lanes.Urgent(cursor));
-  // Takes while all was plain were no turns: the first one now is a high one's.
-  EXPECT_EQ(LetterOf(lanes.Take(cursor).value), 'H');
+  EXPECT_EQ(TakeSome(lanes, cursor, 3), "HNN");
   EXPECT_FALSE(lanes.mixed());
-  EXPECT_TRUE(lanes.Take(cursor).plain);
-}
-
-TEST(ReadyLanes, UrgentIsWhatComesBeforeTheNormalOnesInThisTurn) {
-  Lanes lanes;
-  Lanes::Cursor cursor(lanes);
-  Fill(lanes, Priority::kHigh, 1);
-  for (int turn = 1; turn <= 16; ++turn) {
-    EXPECT_EQ(lanes.Urgent(cursor), turn % 4 != 0) << turn;
-    cursor.Advance();
-  }
-  Lanes low;
-  Lanes::Cursor of_low(low);
-  Fill(low, Priority::kLow, 1);
-  for (int turn = 1; turn <= 16; ++turn) {
-    EXPECT_EQ(low.Urgent(of_low), turn == 16) << turn;
-    of_low.Advance();
-  }
 }
 
 TEST(ReadyLanes, WithoutACursorTheClassesTakeTurnsToo) {
@@ -143,7 +123,7 @@ TEST(ReadyLanes, EveryOneWhoCountedFindsAnElementWhateverTheLanes) {
           std::this_thread::yield();
           continue;
         }
-        sum.fetch_add((t == 0 ? lanes.Take() : lanes.Take(cursor).value) / 3);
+        sum.fetch_add((t == 0 ? lanes.Take() : lanes.Take(cursor)) / 3);
         taken.fetch_add(1);
       }
     });

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <set>
 #include <thread>
@@ -63,18 +64,35 @@ TEST(ThreadNumbers, TheNumberOfAThreadThatEndedIsGivenOutAgain) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(InAThread(numbers), 0u);
 }
 
-TEST(ThreadNumbers, WhatIsKeptIsOfTheObjectThatWasUsedLast) {
+TEST(ThreadNumbers, WhatIsKeptIsOfTheObjectItWasKeptFor) {
   int lane = 0;
+  int other_lane = 0;
   ThreadNumbers numbers(1);
   EXPECT_EQ(numbers.Kept(), nullptr);
   static_cast<void>(numbers.Mine());
   numbers.Keep(&lane);
   EXPECT_EQ(numbers.Kept(), &lane);
-  ThreadNumbers others(1);
-  EXPECT_EQ(others.Kept(), nullptr);
-  static_cast<void>(others.Mine());
-  EXPECT_EQ(numbers.Kept(), nullptr);
-  std::thread([&] { EXPECT_EQ(others.Kept(), nullptr) << "of another thread"; }).join();
+  ThreadNumbers other(1);  // the next one made: used by turns they do not get in each other's way
+  EXPECT_EQ(other.Kept(), nullptr);
+  static_cast<void>(other.Mine());
+  other.Keep(&other_lane);
+  EXPECT_EQ(numbers.Kept(), &lane);
+  EXPECT_EQ(other.Kept(), &other_lane);
+  std::thread([&] { EXPECT_EQ(other.Kept(), nullptr) << "of another thread"; }).join();
+}
+
+// There is room for a few: what an object has lost to another it looks up again.
+TEST(ThreadNumbers, OfManyObjectsEachFindsItsOwnNumberAgain) {
+  int lane = 0;
+  std::deque<ThreadNumbers> objects;
+  for (int i = 0; i < 20; ++i) objects.emplace_back(1);
+  for (int round = 0; round < 2; ++round) {
+    for (ThreadNumbers& numbers : objects) {
+      EXPECT_EQ(numbers.Kept(), nullptr);
+      EXPECT_EQ(numbers.Mine(), 0u);
+      numbers.Keep(&lane);
+    }
+  }
 }
 
 TEST(ThreadNumbers, ANewObjectAtTheAddressOfAnOldOneIsAnotherOne) {

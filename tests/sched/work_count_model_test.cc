@@ -1,17 +1,13 @@
-// Model of sched/work_count.h and of sched/shelf.h, as a pool uses them: see
-// tests/support/model.h. The ready queue is a list of numbers, from 1: what is announced is in
-// it, what is taken leaves it.
+// Model of sched/work_count.h, as a pool uses it: see tests/support/model.h. The ready queue is a
+// list of numbers, from 1: what is announced is in it, what is taken leaves it.
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <set>
-#include <vector>
 
-#include "sched/shelf.h"
 #include "sched/work_count.h"
 #include "tests/support/model.h"
 
@@ -23,7 +19,6 @@ using testing::Model;
 
 constexpr size_t kWorkers = 2;
 constexpr size_t kSeats = 2 * kWorkers;
-using Place = Shelf<uint64_t, 3>;  // which begins anew often
 
 // As Pool: items that drain, seats, and bodies that may never end.
 struct Scene {
@@ -52,21 +47,12 @@ struct Scene {
   }
   void Drain(size_t seat) {
     while (true) {
-      uint64_t element = 0;
-      if (again_left > 0 && model.random().Below(2) == 0) {
-        if (Exchange(seat, element)) Run(element);
-      }
-      if (shelves[seat].TryTake(element)) {
-        Run(element);
-        continue;
-      }
+      if (again_left > 0 && model.random().Below(2) == 0 && work.Waiting(seat)) Run(Exchange());
       const WorkCount::Claimed claimed = work.Claim(seat);
       if (claimed.starts) StartItem();
       if (claimed.got) {
-        if (TakeClaimed(seat, element)) Run(element);
-      } else if (TakeShelved(element)) {
-        Run(element);
-      } else if (work.TryLeave([this] { return AnyShelved(); })) {
+        Run(Take());
+      } else if (work.TryLeave()) {
         return;
       }
     }
@@ -78,32 +64,12 @@ struct Scene {
     queue.pop_front();
     return element;
   }
-  bool TakeClaimed(size_t seat, uint64_t& only) {
-    only = Take();
-    if (!work.HasCredit(seat)) return true;
-    shelves[seat].Put(only);
-    while (shelves[seat].HasRoom() && work.TryUse(seat)) shelves[seat].Put(Take());
-    if (work.PromiseIfMissing()) StartItem();
-    return false;
-  }
-  bool TakeShelved(uint64_t& element) {
-    for (Place& shelf : shelves) {
-      if (shelf.TryTake(element)) return true;
-    }
-    return false;
-  }
-  bool AnyShelved() const {
-    return std::any_of(shelves.begin(), shelves.end(),
-                       [](const Place& shelf) { return !shelf.empty(); });
-  }
-  // What runs again, behind an element of the shelf.
-  bool Exchange(size_t seat, uint64_t& element) {
-    if (!shelves[seat].TryTake(element)) return false;
+  // What runs again, in the place of one that waits: one for one, no count changes.
+  uint64_t Exchange() {
     --again_left;
     ++total;
     queue.push_back(++pushed);
-    if (work.AddCredit(seat)) StartItem();
-    return true;
+    return Take();
   }
   // One body does not end before all others have run: it must strand none.
   void Run(uint64_t element) {
@@ -116,7 +82,6 @@ struct Scene {
 
   Model& model;
   WorkCount work{kWorkers, kSeats};
-  std::vector<Place> shelves{kSeats};
   std::deque<uint64_t> queue;
   std::set<uint64_t> ran;
   uint64_t pushed = 0;
@@ -129,8 +94,7 @@ struct Scene {
   bool begun_long = false;
 };
 
-// If a credit, or what lies on a shelf, stayed behind the long body with nobody awake, nothing
-// could go on.
+// If a credit stayed behind the long body with nobody awake, nothing could go on.
 TEST(WorkCountModel, EachElementRunsOnceAndNoneIsStrandedBehindALongBody) {
   Explore(20'000, [](Model& model) {
     Scene scene(model);
@@ -152,7 +116,6 @@ TEST(WorkCountModel, EachElementRunsOnceAndNoneIsStrandedBehindALongBody) {
     model.Run();
     EXPECT_EQ(scene.done, scene.total);
     EXPECT_TRUE(scene.queue.empty());
-    EXPECT_FALSE(scene.AnyShelved());
     EXPECT_FALSE(scene.work.MayClaim());
     EXPECT_TRUE(scene.work.TryClose());
     EXPECT_EQ(scene.work.Announce(1), 0u) << "closed";
@@ -205,7 +168,6 @@ TEST(WorkCountModel, AnItemThatIsStoppedKeepsOneElementAtMost) {
     model.Run();
     EXPECT_EQ(scene.done, scene.total);
     EXPECT_TRUE(scene.queue.empty());
-    EXPECT_FALSE(scene.AnyShelved());
     EXPECT_TRUE(scene.work.TryClose());
   });
 }

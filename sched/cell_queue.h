@@ -1,0 +1,185 @@
+#ifndef TASKVISOR_SCHED_CELL_QUEUE_H_
+#define TASKVISOR_SCHED_CELL_QUEUE_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "sched/atomic.h"
+#include "sched/cell_lane.h"
+#include "sched/ready_queue.h"
+#include "sched/thread_numbers.h"
+
+namespace taskvisor::internal {
+
+// CellQueue
+//
+// What ReadyQueue is, for few taking threads that are known: a CellLane for each pushing thread,
+// FIFO, and takers that stay with one lane's elements for kTurn takes at most. Threads beyond
+// kLanes push into a ReadyQueue, which takes part in the turns as a lane of its own.
+//
+// As there, callers count: who takes has counted an element that is in the queue, and any is
+// as good as the one it counted. So each is either in no taker's range, or in a line that a
+// taker shows, and who looks at all of these finds one unless others took some meanwhile.
+//
+// Strays are what lies in the line of a taker that is busy with something else, or stopped. Who
+// finds nothing else takes them; under a load that never ends nobody would, so a caller asks for
+// them now and then.
+//
+// Progress: as CellLane's and ReadyQueue's.
+template <class T, class Shape = CellShape>
+class CellQueue {
+  using Lane = CellLane<T, Shape>;
+  using Cell = typename Lane::Cell;
+  using Overflow = ReadyQueue<T>;
+  struct alignas(kCacheLine) Shown {
+    Atomic<Cell*> line{nullptr};
+  };
+
+ public:
+  static constexpr uint32_t kLanes = 64;
+  static constexpr uint32_t kTurn = 32;
+
+  enum class First : uint8_t { kOwn, kStrays };
+
+  // `takers`: as many cursors, at most.
+  explicit CellQueue(size_t takers) : takers_(takers), shown_(std::make_unique<Shown[]>(takers)) {}
+
+  // Where a taker is on its way round the lanes. One thread at a time.
+  class Cursor {
+   public:
+    // `number`: below `takers`, another one for each cursor.
+    Cursor(CellQueue& queue, size_t number) : overflow_(queue.overflow_), number_(number) {}
+
+   private:
+    friend class CellQueue;
+    typename Lane::Range range_;
+    typename Overflow::Cursor overflow_;
+    const size_t number_;
+    uint32_t lane_ = 0;
+    uint32_t left_ = kTurn;  // of its turn with this lane
+  };
+
+  // False: no memory for it.
+  [[nodiscard]] bool Push(T value) {
+    if (Lane* const lane = Mine()) return lane->Push(value);
+    NoteOverflow();
+    return overflow_.Push(value);
+  }
+  // All or none.
+  template <class Iterator>
+  [[nodiscard]] bool PushRange(Iterator first, size_t count) {
+    if (Lane* const lane = Mine()) return lane->PushRange(first, count);
+    NoteOverflow();
+    return overflow_.PushRange(first, count);
+  }
+
+  // False: nothing was seen. ahead(element): it comes soon, unless another takes it.
+  template <class Ahead>
+  [[nodiscard]] bool TryTake(Cursor& cursor, T& value, First first, Ahead ahead) {
+    if (first == First::kStrays && TakeStray(cursor, value)) return true;
+    return TakeFromRange(cursor, value, ahead) || TakeFromLanes(cursor, value, ahead) ||
+           TakeStray(cursor, value);
+  }
+
+ private:
+  static constexpr ptrdiff_t kAhead = 2;
+
+  [[nodiscard]] Lane* Mine() {
+    if (void* const kept = threads_.Kept()) return static_cast<Lane*>(kept);
+    return FindMine();
+  }
+  [[gnu::noinline]] Lane* FindMine() {
+    const uint32_t number = threads_.Mine();
+    if (number == ThreadNumbers::kNone) return nullptr;
+    // release: a lane is whole from the beginning; only the number is told.
+    static_cast<void>(UpdateIf(
+        lane_count_, [=](uint32_t n) { return n <= number; },
+        [=](uint32_t) { return number + 1; }));
+    threads_.Keep(&lanes_[number]);
+    return &lanes_[number];
+  }
+
+  void NoteOverflow() {
+    // relaxed: who counts the element that comes now learns of it through the caller's count.
+    if (overflows_.load(std::memory_order_relaxed)) return;
+    overflows_.store(true, std::memory_order_relaxed);
+  }
+
+  template <class Ahead>
+  [[nodiscard]] bool TakeFromRange(Cursor& cursor, T& value, Ahead ahead) {
+    auto& [next, end] = cursor.range_;
+    while (next != end) {
+      if (end - next > kAhead) CallFor(next[kAhead], ahead);
+      if (Lane::TryTake(*next++, value)) return true;
+    }
+    return false;
+  }
+  template <class Ahead>
+  static void CallFor(Cell& cell, Ahead ahead) {
+    // relaxed: its address is all that is used.
+    if (const T coming = cell.load(std::memory_order_relaxed); coming != T{}) ahead(coming);
+  }
+
+  template <class Ahead>
+  [[nodiscard]] bool TakeFromLanes(Cursor& cursor, T& value, Ahead ahead) {
+    const uint32_t lanes = lane_count_.load(std::memory_order_acquire);
+    if (cursor.left_ == 0) GoOn(cursor, lanes);
+    for (uint32_t seen = 0; seen <= lanes; ++seen) {
+      if (TakeFromLane(cursor, lanes, value, ahead)) return true;
+      GoOn(cursor, lanes);
+    }
+    return false;
+  }
+  // The lane behind the last one is the overflow.
+  static void GoOn(Cursor& cursor, uint32_t lanes) {
+    cursor.lane_ = cursor.lane_ < lanes ? cursor.lane_ + 1 : 0;
+    cursor.left_ = kTurn;
+  }
+  template <class Ahead>
+  [[nodiscard]] bool TakeFromLane(Cursor& cursor, uint32_t lanes, T& value, Ahead ahead) {
+    if (cursor.lane_ >= lanes) {
+      if (!overflows_.load(std::memory_order_relaxed)) return false;
+      if (!overflow_.TryTake(cursor.overflow_, value)) return false;
+      --cursor.left_;
+      return true;
+    }
+    Atomic<Cell*>& shown = shown_[cursor.number_].line;
+    do {
+      // release: whoever looks there finds the line whole.
+      cursor.range_ = lanes_[cursor.lane_].Claim(
+          [&](Cell* line) { shown.store(line, std::memory_order_release); });
+      const ptrdiff_t size = cursor.range_.end - cursor.range_.next;
+      if (size == 0) return false;
+      for (ptrdiff_t i = 1; i < std::min(size, kAhead); ++i) CallFor(cursor.range_.next[i], ahead);
+      cursor.left_ -= std::min(cursor.left_, static_cast<uint32_t>(size));
+    } while (!TakeFromRange(cursor, value, ahead));
+    return true;
+  }
+
+  [[nodiscard]] bool TakeStray(const Cursor& cursor, T& value) {
+    for (size_t i = 1; i < takers_; ++i) {
+      const Shown& shown = shown_[(cursor.number_ + i) % takers_];
+      Cell* const line = shown.line.load(std::memory_order_acquire);
+      if (line == nullptr) continue;
+      for (size_t c = 0; c < Lane::kLine; ++c) {
+        if (line[c].load(std::memory_order_relaxed) == T{}) continue;
+        if (Lane::TryTake(line[c], value)) return true;
+      }
+    }
+    return false;
+  }
+
+  const size_t takers_;
+  const std::unique_ptr<Shown[]> shown_;  // by a cursor's number
+  ThreadNumbers threads_{kLanes};
+  const std::unique_ptr<Lane[]> lanes_ = std::make_unique<Lane[]>(kLanes);  // by a thread's number
+  Atomic<uint32_t> lane_count_{0};  // no lane that was pushed to has a higher number
+  Atomic<bool> overflows_{false};
+  Overflow overflow_;
+};
+
+}  // namespace taskvisor::internal
+
+#endif  // TASKVISOR_SCHED_CELL_QUEUE_H_

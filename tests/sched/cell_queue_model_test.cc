@@ -1,0 +1,160 @@
+// Model of sched/cell_lane.h and sched/cell_queue.h: see tests/support/model.h. Lines of two
+// cells, blocks of two lines, so that blocks are taken up again all the time.
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <numeric>
+#include <set>
+#include <vector>
+
+#include "sched/cell_queue.h"
+#include "tests/support/model.h"
+
+namespace taskvisor::internal {
+namespace {
+
+using testing::Explore;
+using testing::Model;
+
+struct TinyShape {
+  static constexpr size_t kLine = 2;
+  static constexpr size_t kLines = 2;
+};
+using Lane = CellLane<uint64_t, TinyShape>;
+using Queue = CellQueue<uint64_t, TinyShape>;
+
+constexpr size_t kTakers = 3;
+
+// A queue and who counted what. All threads of a model are one, so one of them may push.
+struct Scene {
+  explicit Scene(Model& m) : model(m) {}
+
+  void Push(uint64_t count) {
+    std::vector<uint64_t> range(count);
+    std::iota(range.begin(), range.end(), pushed + 1);
+    pushed += count;
+    EXPECT_TRUE(count == 1 ? queue.Push(pushed) : queue.PushRange(range.begin(), count));
+    rights += count;
+  }
+  // Pushes all there is, as much at a time as it likes, and not too far ahead of the takers.
+  void PushAll() {
+    while (pushed < total) {
+      Push(std::min<uint64_t>(1 + model.random().Below(6), total - pushed));
+      while (rights > 6) Model::Step();
+    }
+  }
+  void TakeAll(size_t number) {
+    Queue::Cursor cursor(queue, number);
+    while (taken.size() + in_hand < total) {
+      if (rights == 0) {
+        Model::Step();
+        continue;
+      }
+      --rights;
+      ++in_hand;
+      const auto first = model.random().Below(4) == 0 ? Queue::First::kStrays : Queue::First::kOwn;
+      uint64_t value = 0;
+      while (!queue.TryTake(cursor, value, first, [](uint64_t) {})) Model::Step();
+      EXPECT_TRUE(taken.insert(value).second) << value << " came twice";
+      --in_hand;
+    }
+  }
+
+  Model& model;
+  Queue queue{kTakers};
+  uint64_t total = 30;
+  uint64_t pushed = 0;
+  uint64_t rights = 0;
+  uint64_t in_hand = 0;
+  std::set<uint64_t> taken;
+};
+
+TEST(CellQueueModel, EachElementIsTakenOnceAndWhoCountedFindsOne) {
+  Explore(20'000, [](Model& model) {
+    Scene scene(model);
+    model.Spawn("pusher", [&] { scene.PushAll(); });
+    model.Spawn("taker 0", [&] { scene.TakeAll(0); });
+    model.Spawn("taker 1", [&] { scene.TakeAll(1); });
+    model.Spawn("taker 2", [&] { scene.TakeAll(2); });
+    model.Run();
+    EXPECT_EQ(scene.taken.size(), scene.total);
+    Queue::Cursor cursor(scene.queue, 0);
+    uint64_t value = 0;
+    EXPECT_FALSE(scene.queue.TryTake(cursor, value, Queue::First::kOwn, [](uint64_t) {}));
+  });
+}
+
+// Wherever a taker is stopped, it keeps what it has counted, and one element at most.
+TEST(CellQueueModel, ATakerThatIsStoppedKeepsOneElementAtMost) {
+  Explore(20'000, [](Model& model) {
+    Scene scene(model);
+    const uint64_t step = 1 + model.random().Below(120);
+    bool over = false;
+    model.Spawn("pusher", [&] { scene.PushAll(); });
+    model.Spawn("stopped", [&] {
+      Model::StopAtStep(step, &scene);
+      scene.TakeAll(0);
+      over = true;
+    });
+    model.Spawn("taker", [&] { scene.TakeAll(1); });
+    model.Spawn("thaws it", [&] {
+      while (scene.taken.size() < scene.total - 1) Model::Step();
+      for (; !over; Model::Step()) Model::WakeAll(&scene);
+    });
+    model.Run();
+    EXPECT_EQ(scene.taken.size(), scene.total);
+  });
+}
+
+// Ranges do not overlap, have all been filled, and come in the order of the positions.
+TEST(CellLaneModel, RangesAreFilledAndInOrder) {
+  Explore(20'000, [](Model& model) {
+    constexpr uint64_t kTotal = 24;
+    Lane lane;
+    uint64_t taken = 0;
+    std::set<uint64_t> all;
+    model.Spawn("pusher", [&] {
+      for (uint64_t n = 1; n <= kTotal; ++n) EXPECT_TRUE(lane.Push(n));
+    });
+    const auto take = [&] {
+      uint64_t last = 0;
+      while (taken < kTotal) {
+        Lane::Cell* shown = nullptr;
+        auto [next, end] = lane.Claim([&](Lane::Cell* line) { shown = line; });
+        for (; next != end; ++next) {
+          EXPECT_TRUE(shown <= next && next < shown + Lane::kLine);
+          uint64_t value = 0;
+          EXPECT_TRUE(Lane::TryTake(*next, value)) << "nobody else takes from here";
+          EXPECT_GT(value, last);
+          last = value;
+          EXPECT_TRUE(all.insert(value).second);
+          ++taken;
+        }
+        Model::Step();
+      }
+    };
+    model.Spawn("one", take);
+    model.Spawn("two", take);
+    model.Run();
+    EXPECT_EQ(all.size(), kTotal);
+  });
+}
+
+// A block is taken up again when it is free: a lane whose takers keep up has two or three.
+TEST(CellLaneModel, ABlockIsTakenUpAgain) {
+  Lane lane;
+  std::set<Lane::Cell*> lines;
+  for (uint64_t n = 1; n <= 1000; ++n) {
+    ASSERT_TRUE(lane.Push(n));
+    const Lane::Range range = lane.Claim([&](Lane::Cell* line) { lines.insert(line); });
+    ASSERT_EQ(range.end - range.next, 1);
+    uint64_t value = 0;
+    ASSERT_TRUE(Lane::TryTake(*range.next, value));
+    ASSERT_EQ(value, n);
+  }
+  EXPECT_LE(lines.size(), 2 * TinyShape::kLines);
+}
+
+}  // namespace
+}  // namespace taskvisor::internal
