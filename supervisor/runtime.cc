@@ -77,7 +77,10 @@ absl::Status Runtime::Run(std::vector<TaskSpec> batch) {
     run_used_.store(false, std::memory_order_release);
     return StartFailed(WhatOf(error));
   }
-  if (shutdown_.trigger().has_value()) return shutdown_.Wait();
+  // The batch's memory goes while the tasks run. One that is refused tells its waiters now: a body
+  // may wait for them, and the shutdown for the body.
+  const auto let_go = [&] { std::vector<TaskSpec>().swap(batch); };
+  if (shutdown_.trigger().has_value()) return let_go(), shutdown_.Wait();
   const auto on_signal = [this](int signal) {
     shutdown_.Request({ShutdownTrigger::Kind::kSignal, signal}, config_.grace);
   };
@@ -90,6 +93,7 @@ absl::Status Runtime::Run(std::vector<TaskSpec> batch) {
     if (installed.ok()) watcher = std::move(installed).value();
   }
   if (!signals.ok()) {
+    let_go();
     shutdown_.Request({}, config_.grace, signals);
     return shutdown_.Wait();
   }
@@ -97,11 +101,11 @@ absl::Status Runtime::Run(std::vector<TaskSpec> batch) {
     std::vector<TaskId> ids(batch.size());
     return Add(batch, ids.data(), /*wait=*/false);
   });
+  let_go();
   if (!added.ok()) {
     // Refused because a shutdown began first: its result is this one's.
     return registry_.gate().closed() ? shutdown_.Wait() : added;
   }
-  std::vector<TaskSpec>().swap(batch);  // their memory, while the tasks run
   Lifecycle& gate = registry_.gate();
   while (!gate.closed() && !gate.CloseIfEmpty()) {
     Await(&clock(), gate.changed(), [&] {

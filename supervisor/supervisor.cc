@@ -55,25 +55,29 @@ std::optional<ShutdownTrigger> Supervisor::shutdown_trigger() const {
 
 namespace {
 
+// A refused spec's waiters are told now. A parameter lives to the end of the caller's whole
+// expression, which may wait for them.
+void LetGo(TaskSpec& spec) { const TaskSpec refused = std::move(spec); }
+
 absl::StatusOr<TaskId> AddOne(internal::Runtime& runtime, TaskSpec& spec, bool wait) {
   auto added = internal::OrOutOfMemory([&]() -> absl::StatusOr<TaskId> {
     TaskId id;
     if (absl::Status status = runtime.Add({&spec, 1}, &id, wait); !status.ok()) return status;
     return id;
   });
-  // Its waiters are told now. A parameter lives to the end of the caller's whole expression, which
-  // may wait for them.
-  if (!added.ok()) const TaskSpec refused = std::move(spec);
+  if (!added.ok()) LetGo(spec);
   return added;
 }
 
 absl::StatusOr<WatchedTask> AddWatched(internal::Runtime& runtime, TaskSpec& spec, bool wait) {
-  return internal::OrOutOfMemory([&]() -> absl::StatusOr<WatchedTask> {
+  auto added = internal::OrOutOfMemory([&]() -> absl::StatusOr<WatchedTask> {
     TaskWaiter waiter = spec.Watch();
     TaskId id;
-    if (absl::Status added = runtime.Add({&spec, 1}, &id, wait); !added.ok()) return added;
+    if (absl::Status status = runtime.Add({&spec, 1}, &id, wait); !status.ok()) return status;
     return WatchedTask{id, std::move(waiter)};
   });
+  if (!added.ok()) LetGo(spec);
+  return added;
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 
 #include "tests/contract/inside.h"
 #include "tests/support/bodies.h"
+#include "tests/support/gate.h"
 #include "tests/support/harness.h"
 
 namespace taskvisor::testing {
@@ -210,6 +211,10 @@ TEST(ContractOutcomes, S127_ARefusalIsToldBeforeAddReturns) {
   std::vector<taskvisor::TaskSpec> batch;
   batch.push_back(invalid(third));
   EXPECT_TRUE(!handle.AddBatch(std::move(batch)).ok() && third.Ready());
+  TaskWaiter fourth;
+  EXPECT_TRUE(!handle.AddAndWatch(invalid(fourth)).ok() && fourth.Ready());
+  TaskWaiter fifth;
+  EXPECT_TRUE(!handle.TryAddAndWatch(invalid(fifth)).ok() && fifth.Ready());
 }
 
 TEST(ContractOutcomes, S127_ADuplicateSaysWhetherItsTwinIsInTheBatchOrRegistered) {
@@ -226,6 +231,24 @@ TEST(ContractOutcomes, S127_ADuplicateSaysWhetherItsTwinIsInTheBatchOrRegistered
   ASSERT_TRUE(handle.Add(TaskSpec::Once("old", UntilCancelled)).ok());
   EXPECT_EQ(refused("new", "old"),
             "the name \"old\" is taken: it is registered; Cancel waits until the name is free");
+}
+
+// A body may wait for what became of a task, and the shutdown for the body.
+TEST(ContractOutcomes, S127_ABatchThatRunDoesNotAddIsToldBeforeRunWaits) {
+  Harness harness({.workers = 1});
+  const SupervisorHandle handle = harness.Serve();
+  std::vector<TaskSpec> batch;
+  batch.push_back(TaskSpec::Once(DoNothing));
+  const TaskWaiter never = batch.front().Watch();
+  Gate begun;
+  const auto waits = handle.AddAndWatch(TaskSpec::Once([&] {
+    begun.Open();
+    EXPECT_TRUE(Eventually([&] { return never.Ready(); }));
+  }));
+  ASSERT_TRUE(begun.Wait());
+  handle.RequestShutdown();
+  EXPECT_EQ(harness.supervisor->Run(std::move(batch)), absl::OkStatus());
+  EXPECT_TRUE(waits->waiter.Wait()->IsSuccess());
 }
 
 TEST(ContractOutcomes, S127_ADuplicateAddAnswersWithAnErrorNotAWaiter) {
