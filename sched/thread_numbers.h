@@ -53,18 +53,20 @@ class ThreadNumbers {
   class Held;
   friend class Held;
   static constexpr size_t kPlaces = 4;
-  struct Last {
+  // Aligned: what a place is at is a shift away.
+  struct alignas(32) Last {
     uint64_t object;  // 0: none
     void* kept;
     uint32_t number;
   };
-  [[nodiscard]] Last& Latest() const { return t_last[id_ % kPlaces]; }
+  [[nodiscard]] Last& Latest() const { return t_last[place_]; }
   [[nodiscard]] uint32_t LookUp();
 
   static constinit thread_local Last t_last[kPlaces];
   static constinit thread_local bool t_ended;
 
   const uint64_t id_;  // never given twice, unlike an address
+  const size_t place_ = id_ % kPlaces;
   const std::shared_ptr<Book> book_;
 };
 
