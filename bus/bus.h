@@ -85,13 +85,13 @@ class Bus {
   // fill(T&) writes a record without text in place. Any thread; never blocks.
   template <class Fill>
   void Publish(Fill fill) {
-    if (Ring<T>::OwesWakeUp(ring_.Publish(fill))) LateWake::Notify(*baton_);
+    Pay(ring_.Publish(fill));
   }
 
   // Several records with consecutive numbers, with text: see Ring::PublishRun.
   template <size_t kRun, class Fill>
   [[gnu::always_inline]] void PublishRun(const std::array<uint32_t, kRun>& text_sizes, Fill fill) {
-    if (Ring<T>::OwesWakeUp(ring_.PublishRun(text_sizes, fill))) LateWake::Notify(*baton_);
+    Pay(ring_.PublishRun(text_sizes, fill));
   }
 
   // For a LateWake. REQUIRES: it ends before the bus does.
@@ -155,6 +155,14 @@ class Bus {
   static constexpr std::chrono::milliseconds kHoleLimit{100};
   static constexpr std::chrono::nanoseconds kCatchUp = std::chrono::milliseconds(20);
   static constexpr size_t kMostUnread = 256;  // that a crash dump has to wait for
+
+  void Pay(typename Ring<T>::Published published) {
+    if (!Ring<T>::OwesWakeUp(published)) [[likely]]
+      return;
+    // A loss is rare when the reader sleeps, and there may be no record that it would be told with.
+    published == Ring<T>::Published::kYesAndWake ? LateWake::Notify(*baton_)
+                                                 : baton_->NotifyWaiter();
+  }
 
   static bool PassOn(void* bus) {
     Ring<T>& ring = static_cast<Bus*>(bus)->ring_;

@@ -86,7 +86,7 @@ class FanOut {
       ring_.Done(text_size);
       ++count;
     }
-    if (ring_.MissesSome()) count += LagBehindTheLast();
+    if (count > 0 && !ring_.InPass()) count += LagBehindTheLast();
     if (count > 0) HandOver(count);
     return count;
   }
@@ -107,6 +107,8 @@ class FanOut {
 
   // The last words, when the ring is exhausted.
   void Finish() {
+    ring_.SealLosses();
+    static_cast<void>(LagBehindTheLast());
     for (size_t i = 0; i < subscriptions_.size(); ++i) ReportRefusal(i);
     SendReports();
     OfferBatch();

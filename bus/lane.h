@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "bus/loss_count.h"
 #include "bus/slot.h"
 #include "sched/atomic.h"
 #include "sched/prefetch.h"
@@ -90,11 +91,11 @@ class Lane {
     tail_ = place.tail;
   }
 
-  void Lose(uint64_t records) {
+  // False: sealed.
+  [[nodiscard]] bool Lose(uint64_t records) {
     lossy_ = Slot<T>::kLossy;
     limit_ = tail_;  // the next Look tells of it
-    // relaxed: its own. release: who sees the loss sees what was stamped before it.
-    lost_.store(lost_.load(std::memory_order_relaxed) + records, std::memory_order_release);
+    return losses_.Add(records);
   }
 
   // --- the reader's side ---------------------------------------------------------------
@@ -129,16 +130,18 @@ class Lane {
     head_.store(position_, std::memory_order_release);
   }
 
-  // Records lost after all that was taken, with nothing behind them; told once.
-  [[nodiscard]] uint64_t TakeTrailingLosses() {
+  // Records lost after all that was taken, with nothing behind them; told once. `over`: nothing
+  // more is taken, whatever is behind them.
+  [[nodiscard]] uint64_t TakeTrailingLosses(bool over) {
     // The losses first, and once: what was stamped before them then shows in Next.
-    const uint64_t lost = lost_.load(std::memory_order_acquire);
-    return Next() == 0 ? Account(lost) : 0;
+    const uint64_t lost = losses_.count();
+    return lost != lost_seen_ && (over || Next() == 0) ? Account(lost) : 0;
   }
+  // There are losses that were not told.
+  [[nodiscard]] bool HasLosses() const { return losses_.count() != lost_seen_; }
   // Next or TakeTrailingLosses has something to tell.
-  [[nodiscard]] bool HasNews() const {
-    return lost_.load(std::memory_order_acquire) != lost_seen_ || Next() != 0;
-  }
+  [[nodiscard]] bool HasNews() const { return HasLosses() || Next() != 0; }
+  void SealLosses() { losses_.Seal(); }
 
  private:
   // So many slots ahead of the tail are called for: far enough for a line that the reader
@@ -153,8 +156,7 @@ class Lane {
     limit_ = head + capacity_;
     Slot<T>* const slot = &slots_[tail_ & mask_];
     if (lossy_ != 0) {
-      // relaxed: its own
-      const uint64_t lost = lost_.load(std::memory_order_relaxed);
+      const uint64_t lost = losses_.mine();
       std::memcpy(slot->lost_before, &lost, sizeof(lost));
     }
     return {slot, tail_, std::exchange(lossy_, 0)};
@@ -172,9 +174,10 @@ class Lane {
   Slot<T>* const slots_;
   // The owner's line.
   alignas(2 * kCacheLine) uint32_t tail_;
-  uint32_t limit_;            // up to there it needs no look at head_
-  uint32_t lossy_ = 0;        // kLossy: the next record tells of losses
-  Atomic<uint64_t> lost_{0};  // ever; the reader looks when something is missing
+  uint32_t limit_;      // up to there it needs no look at head_
+  uint32_t lossy_ = 0;  // kLossy: the next record tells of losses
+  // A line of its own, which the reader looks at after each pass: it is written only at a loss.
+  alignas(2 * kCacheLine) LossCount losses_;
   // The reader's line; the owner looks when it seems full.
   alignas(2 * kCacheLine) Atomic<uint32_t> head_;
   uint32_t position_;

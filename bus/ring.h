@@ -29,7 +29,7 @@ namespace taskvisor::internal {
 // The word is all that publishers share:
 //
 //   | claimed : 62 | closed : 1 | asleep : 1 |
-//     claimed   tickets drawn, ever: one for each record, taken or lost
+//     claimed   tickets drawn, ever: one for each record
 //     closed    nothing more is admitted; a ticket drawn now is void
 //     asleep    the reader parks. It sets the bit only while every ticket is accounted for, and
 //               clears it if it is up again before anybody woke it (StayAwake);
@@ -37,9 +37,10 @@ namespace taskvisor::internal {
 //               and the one whose clearing finds it set owes the wake-up. It may set the bit
 //               again instead (TryPassOn), where nobody is in a hurry: then the next one owes it
 //
-// A publisher looks for room in its lane, draws its tickets, and writes; without room it
-// draws them all the same and counts them as lost in its lane. So a ticket is a record or a
-// loss, and the reader knows from one word how many it has yet to see.
+// A publisher looks for room in its lane, draws its tickets, and writes. So the reader knows from
+// one word how many records it has yet to see. Without room a publisher leaves the word alone, and
+// counts what is lost in its lane (LossCount): where more is published than can be read, the word
+// and what comes with it are not contended for, too.
 //
 //   publisher                                     reader
 //     room: lane's head (acquire)                   bound = word.load(acquire)
@@ -48,11 +49,14 @@ namespace taskvisor::internal {
 //
 // Invariants
 //   R1  a lane's slots are written by its one owner, while the reader is past them
-//   R2  accounted <= claimed: accounted are the tickets read, told as lost, or given up
+//   R2  accounted <= claimed: accounted are the tickets of records that were read or given up
 //   R3  records of one thread, and of threads ordered by a release/acquire hand-off, have
 //       increasing numbers: the first one's stamp comes before the second one's ticket, so a
 //       bound that has the second ticket comes with a look that sees the first stamp (Merge)
 //   R4  numbers without a record are told losses, each gap where its lane's losses were
+//   R5  no loss that was counted stays untold: the reader looks for losses after each pass, after
+//       it has said that it sleeps (whoever counts one later finds the bit, and wakes it), and
+//       when it has sealed the counts
 //
 // Progress: Publish is wait-free, for everybody and whoever else is stopped wherever: one
 // fetch_add and its own lane; a second read-modify-write if the reader sleeps. It does not
@@ -177,7 +181,7 @@ class Ring {
       OpenPass();
       if (merge_.lane() == nullptr) return {nullptr, 0, 0};
     }
-    const uint64_t lost = Account(merge_.lane()->TakeLostBefore());
+    const uint64_t lost = Skip(merge_.lane()->TakeLostBefore());
     return {&merge_.lane()->record(), lost, number_ + 1};
   }
 
@@ -187,18 +191,19 @@ class Ring {
   // The taken record, with text_size bytes of text, is used up.
   void Done(size_t text_size = 0) {
     merge_.Pass(Slot<T>::SpanOf(text_size));
-    static_cast<void>(Account(1));
+    Account(1);
   }
 
   // Losses that no record follows yet. Their numbers are used up; `number()` is the last of
-  // them. Worth a call when MissesSome().
+  // them. To be asked when a pass is over.
   [[nodiscard]] uint64_t TakeTrailingLosses() {
     uint64_t lost = 0;
-    ForEachLane([&](Lane<T>& lane) { lost += lane.TakeTrailingLosses(); });
-    const uint64_t orphans = orphans_.load(std::memory_order_acquire);
-    lost += orphans - orphans_seen_;
-    orphans_seen_ = orphans;
-    return Account(lost);
+    // Then what is there is of a publisher who was given up.
+    const bool over = end_.load(std::memory_order_acquire) == (kHasEnd | accounted_);
+    ForEachLane([&](Lane<T>& lane) { lost += lane.TakeTrailingLosses(over); });
+    const uint64_t orphans = orphans_.count();
+    lost += orphans - std::exchange(orphans_seen_, orphans);
+    return Skip(lost);
   }
 
   // For told(): after a batch.
@@ -207,19 +212,19 @@ class Ring {
   // Records are known of that Take will give without a look at the word.
   [[nodiscard]] bool InPass() const { return merge_.lane() != nullptr; }
 
-  // The last pass is over, and tickets up to its bound are out whose record or loss was not seen
-  // yet. To see which it is takes the line from its owner that he writes to each time.
-  [[nodiscard]] bool MissesSome() const { return !InPass() && bound_ != accounted_; }
-
   // True: the reader may park, the next publisher wakes it. False: there is something
   // to do (a record, a loss, a publisher to wait for, or the end).
   [[nodiscard]] bool TrySleep() {
     Tell();
-    return UpdateIf(
-               word_,
-               [this](uint64_t w) { return ClaimedOf(w) == accounted_ && (w & kClosed) == 0; },
-               [](uint64_t w) { return w | kAsleep; })
-        .done;
+    uint64_t seen = word_.load(std::memory_order_acquire);
+    do {
+      if (ClaimedOf(seen) != accounted_ || (seen & kClosed) != 0) return false;
+      // seq_cst: see LossCount.
+    } while (!word_.compare_exchange_weak(seen, seen | kAsleep, std::memory_order_seq_cst,
+                                          std::memory_order_acquire));
+    if (!HasLosses()) return true;
+    StayAwake();
+    return false;
   }
 
   // The reader is awake, whoever has told it: publishers need not.
@@ -232,21 +237,30 @@ class Ring {
 
   // Nothing to take or to tell, but a publisher stands between its ticket and its stamp.
   [[nodiscard]] bool AtHole() const {
-    if (last() == accounted_ || orphans_.load(std::memory_order_acquire) != orphans_seen_) {
-      return false;
-    }
-    bool news = false;
+    if (last() == accounted_) return false;
+    bool news = orphans_.count() != orphans_seen_;
     ForEachLane([&](Lane<T>& lane) { news |= lane.HasNews(); });
     return !news;
   }
 
   // Gives up all that is missing; counted as lost, like TakeTrailingLosses. REQUIRES: closed.
   // What comes late is written where nobody looks.
-  [[nodiscard]] uint64_t SkipHoles() { return Account(last() - accounted_); }
+  [[nodiscard]] uint64_t SkipHoles() {
+    const uint64_t missing = last() - accounted_;
+    Account(missing);
+    return missing;
+  }
 
-  // Closed, and everything claimed before that is accounted for.
+  // Closed, everything claimed before that is accounted for, and no loss is known that was not
+  // told. Those that come now are the last: see SealLosses.
   [[nodiscard]] bool Exhausted() const {
-    return end_.load(std::memory_order_acquire) == (kHasEnd | accounted_);
+    return end_.load(std::memory_order_acquire) == (kHasEnd | accounted_) && !HasLosses();
+  }
+  // What is lost from now on is void; what was lost before, TakeTrailingLosses knows.
+  // REQUIRES: Exhausted.
+  void SealLosses() {
+    ForEachLane([](Lane<T>& lane) { lane.SealLosses(); });
+    orphans_.Seal();
   }
 
   // A number for a record that does not come from the ring. REQUIRES: closed.
@@ -279,13 +293,11 @@ class Ring {
     for (size_t i = 0; i < kRun; ++i) slots += spans[i] = Slot<T>::SpanOf(text_sizes[i]);
     typename Lane<T>::Place place{};
     if (lane != nullptr) place = lane->Look(slots);
+    if (place.slot == nullptr) [[unlikely]]
+      return Lose(lane, kRun);
     // release: hands on what was published, or seen published, before; see R3.
     const uint64_t seen = word_.fetch_add(kRun * kClaimedOne, std::memory_order_acq_rel);
     if ((seen & kClosed) != 0) return Published::kClosed;
-    if (place.slot == nullptr) [[unlikely]] {
-      Lose(lane, kRun);
-      return ClearAsleep(seen) ? Published::kLostAndWake : Published::kLost;
-    }
     lane->Write(place, seen + kClaimedOne, spans, fill);
     return ClearAsleep(seen) ? Published::kYesAndWake : Published::kYes;
   }
@@ -316,9 +328,13 @@ class Ring {
     return lane.release();
   }
 
-  void Lose(Lane<T>* lane, uint64_t records) {
-    if (lane != nullptr) return lane->Lose(records);
-    orphans_.fetch_add(records, std::memory_order_release);  // pairs with the reader's acquire
+  [[gnu::noinline]] Published Lose(Lane<T>* lane, uint64_t records) {
+    if ((word_.load(std::memory_order_acquire) & kClosed) != 0) return Published::kClosed;
+    const bool counted = lane != nullptr ? lane->Lose(records) : orphans_.Add(records);
+    if (!counted) return Published::kClosed;
+    // seq_cst: see LossCount.
+    const uint64_t seen = word_.load(std::memory_order_seq_cst);
+    return ClearAsleep(seen) ? Published::kLostAndWake : Published::kLost;
   }
 
   bool ClearAsleep(uint64_t seen) {
@@ -344,10 +360,21 @@ class Ring {
     merge_.Open(bound_, [this](auto visit) { this->ForEachLane(visit); });
   }
 
-  uint64_t Account(uint64_t tickets) {
+  [[nodiscard]] bool HasLosses() const {
+    bool some = orphans_.count() != orphans_seen_;
+    ForEachLane([&](Lane<T>& lane) { some = some || lane.HasLosses(); });
+    return some;
+  }
+
+  // Tickets, with their numbers.
+  void Account(uint64_t tickets) {
     accounted_ += tickets;
     number_ += tickets;
-    return tickets;
+  }
+  // Numbers of lost records.
+  uint64_t Skip(uint64_t lost) {
+    number_ += lost;
+    return lost;
   }
 
   const uint32_t capacity_;
@@ -355,7 +382,7 @@ class Ring {
   ThreadNumbers threads_;
   const std::unique_ptr<Atomic<Lane<T>*>[]> lanes_;  // by a thread's number
   Atomic<uint32_t> lane_count_{0};                   // no lane has a higher number
-  Atomic<uint64_t> orphans_{0};                      // lost, of threads without a lane
+  LossCount orphans_;                                // of threads without a lane
   Atomic<uint64_t> end_{0};                          // set once, when the ring is closed
   Atomic<uint64_t> told_{0};                         // accounted_, at the last Tell
   alignas(2 * kCacheLine) Atomic<uint64_t> word_{0};

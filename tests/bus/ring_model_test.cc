@@ -41,7 +41,8 @@ struct Publishers {
       };
       const auto published = ring.PublishRunAs(static_cast<uint32_t>(publisher), kOne, fill);
       using Published = Ring<Record>::Published;
-      if (Ring<Record>::OwesWakeUp(published) && !(passes_on && ring.TryPassOn(kMostWait))) {
+      const bool may_pass_on = passes_on && published == Published::kYesAndWake;
+      if (Ring<Record>::OwesWakeUp(published) && !(may_pass_on && ring.TryPassOn(kMostWait))) {
         events.Notify();
       }
       if (published == Published::kLost || published == Published::kLostAndWake) ++lost;
@@ -67,6 +68,8 @@ struct Reader {
       events.Wait(key);
       ring.StayAwake();
     }
+    ring.SealLosses();
+    static_cast<void>(DrainSome(ring));
   }
   bool DrainSome(Ring<Record>& ring) {
     bool any = false;

@@ -87,22 +87,58 @@ TEST(Ring, TrailingLossesAreToldOnceAndUseUpNumbers) {
   EXPECT_EQ(ring.Take().number, 5u);
 }
 
-// To look for losses takes a line from each publisher that it needs for its next record: rather
-// once at the end of a pass than after each batch of it.
-TEST(Ring, MissesNothingInTheMiddleOfAPass) {
-  IntRing ring(2);
-  for (int i = 1; i <= 3; ++i) Put(ring, i);
-  EXPECT_FALSE(ring.MissesSome()) << "before the first pass";
+// The word, which all publishers share, is for records.
+TEST(Ring, ALossDrawsNoTicket) {
+  IntRing ring(1);
+  Put(ring, 1);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Put(ring, 0), Published::kLost);
+  EXPECT_EQ(ring.last(), 1u);
   static_cast<void>(ring.Take());
   ring.Done();
-  EXPECT_TRUE(ring.InPass());
-  EXPECT_FALSE(ring.MissesSome()) << "one has a record yet, and the third was lost";
+  EXPECT_EQ(ring.TakeTrailingLosses(), 3u);
+  EXPECT_TRUE(ring.TrySleep());
+  EXPECT_EQ(Put(ring, 2), Published::kYesAndWake);
+  EXPECT_EQ(ring.Take().number, 5u);
+}
+
+TEST(Ring, WhatIsLostAfterTheCountsAreSealedIsVoid) {
+  IntRing ring(1);
+  Put(ring, 1);
+  EXPECT_EQ(Put(ring, 2), Published::kLost);
+  ring.Close();
+  EXPECT_EQ(Put(ring, 3), Published::kClosed);
   static_cast<void>(ring.Take());
   ring.Done();
-  EXPECT_FALSE(ring.InPass());
-  EXPECT_TRUE(ring.MissesSome()) << "the third";
   EXPECT_EQ(ring.TakeTrailingLosses(), 1u);
-  EXPECT_FALSE(ring.MissesSome());
+  EXPECT_TRUE(ring.Exhausted());
+  ring.SealLosses();
+  EXPECT_EQ(Put(ring, 4), Published::kClosed);
+  EXPECT_EQ(ring.TakeTrailingLosses(), 0u);
+
+  LossCount count;  // as for a publisher who has not seen the close
+  EXPECT_TRUE(count.Add(2));
+  count.Seal();
+  EXPECT_FALSE(count.Add(1));
+  EXPECT_EQ(count.count(), 2u);
+}
+
+// A publisher that is given up after the close may still write, behind losses: nobody takes what
+// it has written, and the losses are told all the same.
+TEST(Ring, LossesBeforeWhatWasGivenUpAreTold) {
+  IntRing ring(1);
+  Put(ring, 1);
+  EXPECT_EQ(Put(ring, 2), Published::kLost);
+  static_cast<void>(ring.Take());
+  ring.Done();
+  static_cast<void>(ring.Publish([&](int& record) {
+    record = 3;
+    ring.Close();
+    EXPECT_EQ(ring.SkipHoles(), 1u);
+  }));
+  EXPECT_FALSE(ring.Exhausted());
+  EXPECT_EQ(ring.TakeTrailingLosses(), 1u);
+  EXPECT_TRUE(ring.Exhausted());
+  EXPECT_EQ(ring.number(), 3u);
 }
 
 TEST(Ring, PositionsWrapAroundTwoToTheThirtyTwo) {

@@ -1,5 +1,5 @@
-/* The ring of the bus (bus/ring.h, lane.h, merge.h): room, ticket, write, stamp, merge, shed,
- * sleep, close.
+/* The ring of the bus (bus/ring.h, lane.h, merge.h, loss_count.h): room, ticket, write, stamp,
+ * merge, shed, sleep, close.
  *
  * One atomic or d_step block is one atomic operation of the C++ code, named beside it;
  * neighbouring plain accesses of one thread are merged. The event count is one bit here
@@ -46,13 +46,15 @@ bit end_known;
 byte stamp[LANES * PHYS];                /* slots_ of each lane: the ticket; 0: none */
 bit lossy[LANES * PHYS];                 /* a bit of the stamp */
 byte rec[LANES * PHYS], lost_before[LANES * PHYS];
-byte head[LANES] = START, lost[LANES];   /* head_, lost_ */
+byte head[LANES] = START, lost[LANES];   /* head_, losses_ */
+bit sealed[LANES];
 bit notified;                            /* events_ */
 /* The reader's own. */
 byte position[LANES] = START, last[LANES], lost_seen[LANES], accounted, bound;
 /* For the checks only, by ticket: who was stamped before it was drawn; what its lane had lost
    when it was written; how many slots it takes. */
 short before[TICKETS], stamped, read;
+bit over;                                /* the reader has told its last */
 byte gap[TICKETS], span[TICKETS], done, missing;
 bit frozen;
 
@@ -109,17 +111,32 @@ inline Publish(lane, n) {
   :: else -> head_seen = head[lane]                 /* head_.load(acquire) */
   fi;
   room = Fits(LEN(n));
-  d_step {                                          /* word_.fetch_add(records) */
-    ticket = claimed; claim = !closed; was_asleep = asleep;
-    claimed = claimed + RECORDS(n);
-    before[ticket + 1] = stamped; before[ticket + RECORDS(n)] = stamped
-  };
   if
-  :: claim && room ->
-     WriteRecord(lane, n);
-     if :: RECORDS(n) == 2 -> WriteRecord(lane, n) :: else fi
-  :: claim && !room -> lost[lane] = lost[lane] + RECORDS(n)  /* lost_.store(release) */
-  :: else                                           /* void */
+  :: room ->
+     d_step {                                       /* word_.fetch_add(records) */
+       ticket = claimed; claim = !closed; was_asleep = asleep;
+       claimed = claimed + RECORDS(n);
+       before[ticket + 1] = stamped; before[ticket + RECORDS(n)] = stamped
+     };
+     if
+     :: claim ->
+        WriteRecord(lane, n);
+        if :: RECORDS(n) == 2 -> WriteRecord(lane, n) :: else fi
+     :: else                                        /* void */
+     fi
+  :: else ->
+     claim = !closed;                               /* word_.load: Ring::Lose */
+     if
+     :: claim ->
+        d_step {                                    /* losses_.Add */
+#ifndef M_CLOSE_WITHOUT_SEAL
+          claim = !sealed[lane];
+#endif
+          if :: claim -> assert(!over); lost[lane] = lost[lane] + RECORDS(n) :: else fi
+        };
+        was_asleep = asleep                         /* word_.load(seq_cst) */
+     :: else
+     fi
   fi;
   if
 #ifdef M_SHED_WITHOUT_WAKE
@@ -148,7 +165,13 @@ active [PRODUCERS] proctype Producer() {
 #else
 #define Next(l) (stamp[At(l, position[l])] > last[l] -> stamp[At(l, position[l])] : 0)
 #endif
-#define Exhausted (end_known && accounted == end_at)
+#ifdef REPORT
+#define AnyLosses (lost[0] != lost_seen[0] || lost[1] != lost_seen[1] || lost[2] != lost_seen[2])
+#else
+#define AnyLosses (lost[0] != lost_seen[0] || lost[1] != lost_seen[1])
+#endif
+#define AllRead (end_known && accounted == end_at)
+#define Exhausted (AllRead && !AnyLosses)
 
 #ifdef M_SLEEP_WITHOUT_CLAIMED
 #define MaySleep (!closed)
@@ -158,9 +181,7 @@ active [PRODUCERS] proctype Producer() {
 #define MaySleep (!closed && claimed == accounted)
 #endif
 
-inline Account(l, up_to) {                          /* at once: the difference to what was told */
-  accounted = accounted + (up_to) - lost_seen[l]; lost_seen[l] = up_to
-}
+inline Skip(l, up_to) { lost_seen[l] = up_to }      /* told at once: the difference */
 
 inline LookAt(l) {                                  /* stamp.load(acquire); Merge::Add */
 #ifdef M_PASS_WITHOUT_BOUND
@@ -188,7 +209,7 @@ inline ReadRecord(l) {
     t = rec[At(l, position[l])];
     assert(t == seen[l]);                           /* whole, and what was stamped */
     assert((before[t] & ~read) == 0);               /* R3: nothing that came before is missing */
-    if :: lossy[At(l, position[l])] -> Account(l, lost_before[At(l, position[l])]) :: else fi;
+    if :: lossy[At(l, position[l])] -> Skip(l, lost_before[At(l, position[l])]) :: else fi;
     assert(lost_seen[l] == gap[t]);                 /* R4: the gap in its place */
     t = 0
   };
@@ -206,15 +227,17 @@ inline ReadRecord(l) {
 inline Trailing(l) {                                /* Lane::TakeTrailingLosses */
   t = lost[l];                                      /* lost_.load(acquire) */
 #ifdef M_TRAILING_WITHOUT_LOOK
-  d_step { Account(l, t) };
+  d_step { Skip(l, t) };
 #elif defined(M_TRAILING_READ_TWICE)
-  if :: Next(l) == 0 -> d_step { Account(l, lost[l]) } :: else fi;
+  if :: Next(l) == 0 -> d_step { Skip(l, lost[l]) } :: else fi;
 #else
-  d_step { if :: Next(l) == 0 -> Account(l, t) :: else fi };
+  d_step { if :: Next(l) == 0 || AllRead -> Skip(l, t) :: else fi };
 #endif
   t = 0
 }
 
+inline LookForLosses(l) { if :: lost[l] != lost_seen[l] -> t = 1 :: else fi }
+inline Seal(l) { sealed[l] = 1 }
 #define News(l) (lost[l] != lost_seen[l] || Next(l) != 0)
 #define Before(a, b) (b == 0 || a < b)
 #define Least(a, b, c) (seen[a] != 0 && Before(seen[a], seen[b]) && Before(seen[a], Third(c)))
@@ -248,15 +271,17 @@ active proctype Reader() {
 #ifdef REPORT
      if :: reports && read != 0 -> reports = 0; Publish(2, n) :: else fi;
 #endif
-     if
-     :: bound != accounted -> ForEachLane(Trailing)
-     :: else
-     fi;
+     ForEachLane(Trailing);
      d_step { notified = 0; bound = 0 };            /* events_.PrepareWait() */
      if
      :: Exhausted
      :: d_step { MaySleep -> asleep = 1 };          /* TrySleep: compare-and-swap on word_ */
-        notified                                    /* events_.Wait(key) */
+#ifndef M_SLEEP_WITHOUT_LOSSES
+        ForEachLane(LookForLosses);
+        if :: t -> asleep = 0; t = 0 :: else -> notified fi  /* StayAwake; events_.Wait(key) */
+#else
+        notified
+#endif
      :: else ->                                     /* a hole, or closing: nap, look again */
 #ifdef FROZEN
 end_hole:                                           /* its owner may never come */
@@ -270,7 +295,15 @@ end_hole:                                           /* its owner may never come 
         fi
      fi
   od;
-  assert(accounted == end_at)                       /* all that was admitted, nothing after */
+#ifndef M_CLOSE_WITHOUT_SEAL
+  ForEachLane(Seal);                                /* losses_.Seal() */
+#endif
+  ForEachLane(Trailing);
+  d_step {
+    assert(!AnyLosses);                             /* all that was lost, nothing after */
+    over = 1;
+    assert(accounted == end_at)                     /* all that was admitted, nothing after */
+  }
 }
 
 inline Close() {
@@ -291,6 +324,7 @@ active proctype Closer() {
      timeout;                                       /* nobody waits, nothing is left */
      assert(done + frozen == PRODUCERS);
      assert(claimed == accounted + missing);        /* but for what a frozen one holds */
+     assert(!AnyLosses);
      Close()
 #ifndef FROZEN
   :: skip; Close(); Close()                         /* or at any moment */
