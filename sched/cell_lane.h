@@ -13,17 +13,17 @@
 
 namespace taskvisor::internal {
 
-// How many cells: in a line of the cache, and lines in a block. A model has few.
+// How many cells: in a strip, and strips in a block. A model has few.
 struct CellShape {
-  static constexpr size_t kLine = 8;
-  static constexpr size_t kLines = 15;  // 1 KB with the block's own line
+  static constexpr size_t kStrip = 16;  // two lines of the cache
+  static constexpr size_t kStrips = 8;
 };
 
 // CellLane
 //
 // What one thread pushes and all may take, in cells: T{} is an empty one. Whoever exchanges a
 // cell's element for T{} has it, so it is one locked step on a line that its taker has to itself,
-// and who is stopped holds one element at most.
+// mostly, and who is stopped holds one element at most.
 //
 //   pushed ── Claim ──▶ in somebody's range ── exchange ──▶ taken, by him or by anybody else
 //
@@ -33,10 +33,10 @@ struct CellShape {
 //   ────────┼────────────────────┼──────────
 //    ranges │ filled             │ empty
 //
-// A range is within one line, and all filled when it is claimed. It says where its taker looks
-// first, no more: other takers look at the line too, which is shown to them before it is claimed,
-// and may be faster. So a cell that is filled is in no range, or in a line that is shown; and a
-// taker shows another line only after it has seen its range empty.
+// A range is within one strip, and all filled when it is claimed. It says where its taker looks
+// first, no more: other takers look at the strip too, which is shown to them before it is claimed,
+// and may be faster. So a cell that is filled is in no range, or in a strip that is shown; and a
+// taker shows another strip only after it has seen its range empty.
 //
 // Blocks of cells are linked in a circle, in the order of their positions from the pusher's on.
 // The pusher alone links them, and takes up again the one behind its own if that is free: behind
@@ -55,7 +55,7 @@ class alignas(kCacheLine) CellLane {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
-  static constexpr size_t kLine = Shape::kLine;
+  static constexpr size_t kStrip = Shape::kStrip;
   using Cell = Atomic<T>;
 
   // Cells to take from, in this order.
@@ -91,7 +91,7 @@ class alignas(kCacheLine) CellLane {
   }
 
   // A part of what is filled and in no range; none: there is nothing, or was nothing just now.
-  // show(line): the taker makes that known as the line it takes from. It may be called several
+  // show(strip): the taker makes that known as the strip it takes from. It may be called several
   // times; the last one counts.
   template <class Show>
   [[nodiscard]] Range Claim(Show show) {
@@ -105,14 +105,13 @@ class alignas(kCacheLine) CellLane {
         from = claimed_.load(std::memory_order_acquire);
         continue;
       }
-      const size_t begins = index - index % kLine;
-      // Of little, half: there are others, and they would come for it into this line.
-      const size_t size = std::min<uint64_t>(begins + kLine - index, (ready + 1) / 2);
+      const size_t begins = index - index % kStrip;
+      // Of little, half: there are others, and they would come for it into this strip.
+      const size_t size = std::min<uint64_t>(begins + kStrip - index, (ready + 1) / 2);
       show(&block->cells[begins]);
       if (claimed_.compare_exchange_weak(from, from + size, std::memory_order_acq_rel,
                                          std::memory_order_acquire)) {
-        // The next range is another's, or ours.
-        PrefetchForWrite(&block->cells[begins] + kLine);
+        PrefetchForWrite(&block->cells[index], size * sizeof(Cell));
         return {&block->cells[index], &block->cells[index] + size};
       }
     }
@@ -125,7 +124,7 @@ class alignas(kCacheLine) CellLane {
   }
 
  private:
-  static constexpr size_t kCells = kLine * Shape::kLines;
+  static constexpr size_t kCells = kStrip * Shape::kStrips;
   struct alignas(kCacheLine) Block {
     Block* Next() const { return next.load(std::memory_order_relaxed); }
 

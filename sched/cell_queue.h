@@ -20,10 +20,10 @@ namespace taskvisor::internal {
 // kLanes push into a ReadyQueue, which takes part in the turns as a lane of its own.
 //
 // As there, callers count: who takes has counted an element that is in the queue, and any is
-// as good as the one it counted. So each is either in no taker's range, or in a line that a
+// as good as the one it counted. So each is either in no taker's range, or in a strip that a
 // taker shows, and who looks at all of these finds one unless others took some meanwhile.
 //
-// Strays are what lies in the line of a taker that is busy with something else, or stopped. Who
+// Strays are what lies in the strip of a taker that is busy with something else, or stopped. Who
 // finds nothing else takes them; under a load that never ends nobody would, so a caller asks for
 // them now and then.
 //
@@ -34,7 +34,7 @@ class CellQueue {
   using Cell = typename Lane::Cell;
   using Overflow = ReadyQueue<T>;
   struct alignas(kCacheLine) Shown {
-    Atomic<Cell*> line{nullptr};
+    Atomic<Cell*> strip{nullptr};
   };
 
  public:
@@ -145,11 +145,11 @@ class CellQueue {
       --cursor.left_;
       return true;
     }
-    Atomic<Cell*>& shown = shown_[cursor.number_].line;
+    Atomic<Cell*>& shown = shown_[cursor.number_].strip;
     do {
-      // release: whoever looks there finds the line whole.
+      // release: whoever looks there finds the strip whole.
       cursor.range_ = lanes_[cursor.lane_].Claim(
-          [&](Cell* line) { shown.store(line, std::memory_order_release); });
+          [&](Cell* strip) { shown.store(strip, std::memory_order_release); });
       const ptrdiff_t size = cursor.range_.end - cursor.range_.next;
       if (size == 0) return false;
       for (ptrdiff_t i = 1; i < std::min(size, kAhead); ++i) CallFor(cursor.range_.next[i], ahead);
@@ -161,11 +161,11 @@ class CellQueue {
   [[nodiscard]] bool TakeStray(const Cursor& cursor, T& value) {
     for (size_t i = 1; i < takers_; ++i) {
       const Shown& shown = shown_[(cursor.number_ + i) % takers_];
-      Cell* const line = shown.line.load(std::memory_order_acquire);
-      if (line == nullptr) continue;
-      for (size_t c = 0; c < Lane::kLine; ++c) {
-        if (line[c].load(std::memory_order_relaxed) == T{}) continue;
-        if (Lane::TryTake(line[c], value)) return true;
+      Cell* const strip = shown.strip.load(std::memory_order_acquire);
+      if (strip == nullptr) continue;
+      for (size_t c = 0; c < Lane::kStrip; ++c) {
+        if (strip[c].load(std::memory_order_relaxed) == T{}) continue;
+        if (Lane::TryTake(strip[c], value)) return true;
       }
     }
     return false;

@@ -1,5 +1,5 @@
-// Model of sched/cell_lane.h and sched/cell_queue.h: see tests/support/model.h. Lines of two
-// cells, blocks of two lines, so that blocks are taken up again all the time.
+// Model of sched/cell_lane.h and sched/cell_queue.h: see tests/support/model.h. Strips of two
+// cells, blocks of two strips, so that blocks are taken up again all the time.
 
 #include <gtest/gtest.h>
 
@@ -18,8 +18,8 @@ using testing::Explore;
 using testing::Model;
 
 struct TinyShape {
-  static constexpr size_t kLine = 2;
-  static constexpr size_t kLines = 2;
+  static constexpr size_t kStrip = 2;
+  static constexpr size_t kStrips = 2;
 };
 using Lane = CellLane<uint64_t, TinyShape>;
 using Queue = CellQueue<uint64_t, TinyShape>;
@@ -121,9 +121,9 @@ TEST(CellLaneModel, RangesAreFilledAndInOrder) {
       uint64_t last = 0;
       while (taken < kTotal) {
         Lane::Cell* shown = nullptr;
-        auto [next, end] = lane.Claim([&](Lane::Cell* line) { shown = line; });
+        auto [next, end] = lane.Claim([&](Lane::Cell* strip) { shown = strip; });
         for (; next != end; ++next) {
-          EXPECT_TRUE(shown <= next && next < shown + Lane::kLine);
+          EXPECT_TRUE(shown <= next && next < shown + Lane::kStrip);
           uint64_t value = 0;
           EXPECT_TRUE(Lane::TryTake(*next, value)) << "nobody else takes from here";
           EXPECT_GT(value, last);
@@ -144,16 +144,16 @@ TEST(CellLaneModel, RangesAreFilledAndInOrder) {
 // A block is taken up again when it is free: a lane whose takers keep up has two or three.
 TEST(CellLaneModel, ABlockIsTakenUpAgain) {
   Lane lane;
-  std::set<Lane::Cell*> lines;
+  std::set<Lane::Cell*> strips;
   for (uint64_t n = 1; n <= 1000; ++n) {
     ASSERT_TRUE(lane.Push(n));
-    const Lane::Range range = lane.Claim([&](Lane::Cell* line) { lines.insert(line); });
+    const Lane::Range range = lane.Claim([&](Lane::Cell* strip) { strips.insert(strip); });
     ASSERT_EQ(range.end - range.next, 1);
     uint64_t value = 0;
     ASSERT_TRUE(Lane::TryTake(*range.next, value));
     ASSERT_EQ(value, n);
   }
-  EXPECT_LE(lines.size(), 2 * TinyShape::kLines);
+  EXPECT_LE(strips.size(), 2 * TinyShape::kStrips);
 }
 
 }  // namespace

@@ -92,9 +92,9 @@ TEST(CellQueue, NoPusherIsPassedOverForMoreThanATurnOfEachOther) {
     uint64_t value = 0;
     ASSERT_TRUE(TryTake(queue, cursor, value));
     EXPECT_EQ(NumberOf(value), ++taken[PusherOf(value)]);
-    // A turn ends with the line in which it is over.
-    EXPECT_LE(taken[1], taken[2] + Queue::kTurn + CellShape::kLine);
-    EXPECT_LE(taken[1], taken[3] + Queue::kTurn + CellShape::kLine);
+    // A turn ends with the strip in which it is over.
+    EXPECT_LE(taken[1], taken[2] + Queue::kTurn + CellShape::kStrip);
+    EXPECT_LE(taken[1], taken[3] + Queue::kTurn + CellShape::kStrip);
   }
   EXPECT_EQ(taken[2], 100u);
   EXPECT_EQ(taken[3], 100u);
@@ -110,7 +110,7 @@ TEST(CellQueue, ThreadsBeyondItsLanesAreServedToo) {
   std::vector<uint64_t> taken(kPushers);
   uint64_t value = 0;
   // What lies in the overflow has its turn too, before the lanes are empty.
-  for (uint64_t i = 0; i < (Queue::kLanes + 1) * (Queue::kTurn + CellShape::kLine); ++i) {
+  for (uint64_t i = 0; i < (Queue::kLanes + 1) * (Queue::kTurn + CellShape::kStrip); ++i) {
     ASSERT_TRUE(TryTake(queue, cursor, value));
     EXPECT_EQ(NumberOf(value), ++taken[PusherOf(value)]);
   }
@@ -151,7 +151,7 @@ TEST(CellQueue, WhatIsInABusyTakersRangeIsAnybodys) {
     std::set<uint64_t> taken;
     for (uint64_t i = 2; i <= 40; ++i) {
       ASSERT_TRUE(TryTake(queue, other, value, first));
-      if (first == Queue::First::kStrays && i <= CellShape::kLine) {
+      if (first == Queue::First::kStrays && i <= CellShape::kStrip) {
         EXPECT_EQ(value, i);
       }
       EXPECT_TRUE(taken.insert(value).second);
@@ -174,7 +174,7 @@ TEST(CellQueue, TellsWhatComesSoon) {
     uint64_t value = 0;
     ASSERT_TRUE(queue.TryTake(cursor, value, Queue::First::kOwn, [&](uint64_t element) {
       EXPECT_GT(element, n);
-      EXPECT_LT(element, n + CellShape::kLine);
+      EXPECT_LT(element, n + CellShape::kStrip);
       told.insert(element);
     }));
     told_before += told.contains(n);
