@@ -132,14 +132,16 @@ class Ring {
   }
 
   // For who owes a wake-up: the next publisher owes it, or who calls OweWakeUp. False: it is to be
-  // paid, because more than `most` records wait already, or the ring is closed. Lock-free: it
-  // repeats when the word was changed meanwhile.
+  // paid, because more than `most` records wait already, or none, or the ring is closed. Lock-free:
+  // it repeats when the word was changed meanwhile.
   [[nodiscard]] bool TryPassOn(uint64_t most) {
     const uint64_t from = told();
-    return UpdateIf(
-               word_, [=](uint64_t w) { return (w & kClosed) == 0 && ClaimedOf(w) - from <= most; },
-               [](uint64_t w) { return w | kAsleep; })
-        .done;
+    const auto passed = UpdateIf(
+        word_, [=](uint64_t w) { return (w & kClosed) == 0 && ClaimedOf(w) - from <= most; },
+        [](uint64_t w) { return w | kAsleep; });
+    // If no record waits any more, the reader was here, and may sleep again: a loss that was
+    // counted since then found no bit, and who asks for records (OweWakeUp) would not come for it.
+    return passed && ClaimedOf(passed.seen) > told();
   }
   // True: there are records that the reader has not told of yet, and the caller owes it a wake-up.
   // It may be awake, or be owed one by a publisher too, who may pass that on.

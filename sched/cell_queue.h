@@ -25,7 +25,9 @@ namespace taskvisor::internal {
 //
 // Strays are what lies in the strip of a taker that is busy with something else, or stopped. Who
 // finds nothing else takes them; under a load that never ends nobody would, so a caller asks for
-// them now and then.
+// them now and then. A busy taker's strip may have been used again since, and be full of what is
+// nobody's yet: so each look for strays begins behind the taker of whom the last one took, and
+// what it takes may come before its turn.
 //
 // Progress: as CellLane's and ReadyQueue's.
 template <class T, class Shape = CellShape>
@@ -59,6 +61,7 @@ class CellQueue {
     const size_t number_;
     uint32_t lane_ = 0;
     uint32_t left_ = kTurn;  // of its turn with this lane
+    size_t strays_ = 0;      // whose it looks for first
   };
 
   // False: no memory for it.
@@ -73,6 +76,13 @@ class CellQueue {
     if (Lane* const lane = Mine()) return lane->PushRange(first, count);
     NoteOverflow();
     return overflow_.PushRange(first, count);
+  }
+
+  // What this thread pushed just now is not what the cursor comes to next, if there is anything
+  // else.
+  void PassBy(Cursor& cursor) {
+    const Lane* const mine = Mine();
+    if (mine == &lanes_[cursor.lane_ % kLanes]) GoOn(cursor, lane_count());
   }
 
   // False: nothing was seen. ahead(element): it comes soon, unless another takes it.
@@ -101,6 +111,8 @@ class CellQueue {
     return &lanes_[number];
   }
 
+  [[nodiscard]] uint32_t lane_count() const { return lane_count_.load(std::memory_order_acquire); }
+
   void NoteOverflow() {
     // relaxed: who counts the element that comes now learns of it through the caller's count.
     if (overflows_.load(std::memory_order_relaxed)) return;
@@ -112,7 +124,10 @@ class CellQueue {
     auto& [next, end] = cursor.range_;
     while (next != end) {
       if (end - next > kAhead) CallFor(next[kAhead], ahead);
-      if (Lane::TryTake(*next++, value)) return true;
+      const bool taken = Lane::TryTake(*next++, value);
+      // relaxed: there is nothing to find there any more.
+      if (next == end) shown_[cursor.number_].strip.store(nullptr, std::memory_order_relaxed);
+      if (taken) return true;
     }
     return false;
   }
@@ -124,7 +139,7 @@ class CellQueue {
 
   template <class Ahead>
   [[nodiscard]] bool TakeFromLanes(Cursor& cursor, T& value, Ahead ahead) {
-    const uint32_t lanes = lane_count_.load(std::memory_order_acquire);
+    const uint32_t lanes = lane_count();
     if (cursor.left_ == 0) GoOn(cursor, lanes);
     for (uint32_t seen = 0; seen <= lanes; ++seen) {
       if (TakeFromLane(cursor, lanes, value, ahead)) return true;
@@ -158,14 +173,16 @@ class CellQueue {
     return true;
   }
 
-  [[nodiscard]] bool TakeStray(const Cursor& cursor, T& value) {
-    for (size_t i = 1; i < takers_; ++i) {
-      const Shown& shown = shown_[(cursor.number_ + i) % takers_];
-      Cell* const strip = shown.strip.load(std::memory_order_acquire);
-      if (strip == nullptr) continue;
+  [[nodiscard]] bool TakeStray(Cursor& cursor, T& value) {
+    for (size_t i = 0; i < takers_; ++i) {
+      const size_t whose = (cursor.strays_ + i) % takers_;
+      Cell* const strip = shown_[whose].strip.load(std::memory_order_acquire);
+      if (whose == cursor.number_ || strip == nullptr) continue;
       for (size_t c = 0; c < Lane::kStrip; ++c) {
         if (strip[c].load(std::memory_order_relaxed) == T{}) continue;
-        if (Lane::TryTake(strip[c], value)) return true;
+        if (!Lane::TryTake(strip[c], value)) continue;
+        cursor.strays_ = whose + 1;
+        return true;
       }
     }
     return false;

@@ -121,7 +121,10 @@ Runnable* Pool::Again(TbbSeat& seat, bool anywhere) {
     seat.still_now_ = seat.just_now_;
     return again;
   }
-  if (ready_.Push(again, seat.again_priority_)) return Take(seat, anywhere);  // one for one
+  if (ready_.Push(again, seat.again_priority_)) {
+    ready_.PassBy(seat.cursor_);
+    return Take(seat, anywhere);  // one for one
+  }
   keeper_->OnRefused(*again);  // not pushed, so the others are for who claims them
   return Next(seat, anywhere);
 }

@@ -77,6 +77,9 @@ class ReadyLanes {
     return Counted(priority, count, [&] { return other(priority).PushRange(first, count); });
   }
 
+  // See CellQueue.
+  void PassBy(Cursor& cursor) { normal_.PassBy(cursor.normal_); }
+
   // There is, or was just now, something of another class than the normal one.
   [[nodiscard]] bool mixed() const { return others_.load(std::memory_order_relaxed) != 0; }
 

@@ -28,6 +28,7 @@ constexpr std::array<uint32_t, 1> kOne{};
 
 struct Publishers {
   static constexpr int kEach = 4;
+  static constexpr int kWithLanes = 2;  // those after them lose all they publish
   static constexpr uint64_t kMostWait = 3;
 
   void Run(Ring<Record>& ring, EventCount& events, int publisher) {
@@ -39,7 +40,9 @@ struct Publishers {
         record.publisher_again = publisher;
         record.n_again = n;
       };
-      const auto published = ring.PublishRunAs(static_cast<uint32_t>(publisher), kOne, fill);
+      const uint32_t thread =
+          publisher < kWithLanes ? static_cast<uint32_t>(publisher) : ThreadNumbers::kNone;
+      const auto published = ring.PublishRunAs(thread, kOne, fill);
       using Published = Ring<Record>::Published;
       const bool may_pass_on = passes_on && published == Published::kYesAndWake;
       if (Ring<Record>::OwesWakeUp(published) && !(may_pass_on && ring.TryPassOn(kMostWait))) {
@@ -105,21 +108,20 @@ struct Reader {
 };
 
 void RunRing(Model& model, size_t capacity, bool close_early, Ring<Record>::Options options,
-             bool passes_on = false) {
+             bool passes_on = false, int count = Publishers::kWithLanes) {
   Ring<Record> ring(capacity, options);
   EventCount events;
   Publishers publishers;
   publishers.passes_on = passes_on;
   Reader reader;
-  constexpr int kPublishers = 2;
-  for (int p = 0; p < kPublishers; ++p) {
-    model.Spawn(p == 0 ? "publisher 0" : "publisher 1",
-                [&, p] { publishers.Run(ring, events, p); });
+  constexpr const char* kNames[] = {"publisher 0", "publisher 1", "publisher without a lane"};
+  for (int p = 0; p < count; ++p) {
+    model.Spawn(kNames[p], [&, p] { publishers.Run(ring, events, p); });
   }
   model.Spawn("closer", [&, close_early] {
     // Late: once all is read, or the reader sleeps on a wake-up that it should have had.
-    constexpr uint64_t kAll = kPublishers * Publishers::kEach;
-    if (!close_early) Await(reader.progress, [&] { return reader.number == kAll; });
+    const auto all = static_cast<uint64_t>(count * Publishers::kEach);
+    if (!close_early) Await(reader.progress, [&] { return reader.number == all; });
     ring.Close();
     events.Notify();
   });
@@ -130,8 +132,7 @@ void RunRing(Model& model, size_t capacity, bool close_early, Ring<Record>::Opti
   EXPECT_EQ(reader.read, publishers.taken);
   EXPECT_EQ(reader.lost, static_cast<uint64_t>(publishers.lost));
   EXPECT_EQ(reader.number, static_cast<uint64_t>(publishers.taken + publishers.lost));
-  EXPECT_EQ(publishers.taken + publishers.lost + publishers.closed,
-            kPublishers * Publishers::kEach);
+  EXPECT_EQ(publishers.taken + publishers.lost + publishers.closed, count * Publishers::kEach);
   EXPECT_TRUE(close_early || publishers.closed == 0);
 }
 
@@ -161,7 +162,8 @@ TEST(RingModel, ClosedAtAnyMomentWhatWasTakenIsRead) {
 TEST(RingModel, AWakeUpThatIsPassedOnIsPaidInTheEnd) {
   Explore(40'000, [](Model& model) {
     const bool close_early = model.random().Below(4) == 0;
-    RunRing(model, 1 + model.random().Below(3), close_early, kTiny, /*passes_on=*/true);
+    const int count = Publishers::kWithLanes + static_cast<int>(model.random().Below(2));
+    RunRing(model, 1 + model.random().Below(3), close_early, kTiny, /*passes_on=*/true, count);
   });
 }
 

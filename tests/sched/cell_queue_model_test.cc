@@ -107,6 +107,37 @@ TEST(CellQueueModel, ATakerThatIsStoppedKeepsOneElementAtMost) {
   });
 }
 
+// Of one taker that is busy all elements are gone, and its strip is used again, lap after lap: that
+// keeps nobody from what strays in another's.
+TEST(CellQueueModel, StraysOfEachTakerHaveTheirTurn) {
+  constexpr auto kNoCall = [](uint64_t) {};
+  Queue queue(3);
+  Queue::Cursor cursor(queue, 0);
+  Queue::Cursor robbed(queue, 1);
+  Queue::Cursor busy(queue, 2);
+  uint64_t pushed = 0;
+  const auto push = [&] { ASSERT_TRUE(queue.Push(++pushed)); };
+  for (int i = 0; i < 12; ++i) push();
+  uint64_t value = 0;
+  ASSERT_TRUE(queue.TryTake(robbed, value, Queue::First::kOwn, kNoCall));
+  for (int i = 0; i < 2; ++i) {  // the rest of that block
+    ASSERT_TRUE(queue.TryTake(cursor, value, Queue::First::kOwn, kNoCall));
+  }
+  ASSERT_TRUE(queue.TryTake(busy, value, Queue::First::kOwn, kNoCall));
+  ASSERT_EQ(value, 5u);
+  const Queue::Cell* const strip = queue.shown_[1].strip.load();
+  int looks = 0;
+  for (int i = 0; i < 2000 && value != 6; ++i) {
+    push();
+    const bool filled = strip[0].load() != 0 || strip[1].load() != 0;
+    looks += filled;
+    const auto first = filled ? Queue::First::kStrays : Queue::First::kOwn;
+    ASSERT_TRUE(queue.TryTake(cursor, value, first, kNoCall));
+  }
+  EXPECT_EQ(value, 6u);
+  EXPECT_LE(looks, 4);
+}
+
 // Ranges do not overlap, have all been filled, and come in the order of the positions.
 TEST(CellLaneModel, RangesAreFilledAndInOrder) {
   Explore(20'000, [](Model& model) {

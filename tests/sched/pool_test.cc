@@ -87,6 +87,32 @@ TEST(Pool, ARunnableThatRunsAgainStrandsNothingBehindALongBody) {
   EXPECT_EQ(others, kOthers);
 }
 
+// Though it is the only one that its own thread makes ready, and the others come from elsewhere.
+TEST(Pool, WhatRunsAgainComesBehindWhatAnotherThreadSubmitted) {
+  constexpr int kRuns = 100;
+  Pool pool(1);
+  pool.Start();
+  std::atomic<int> runs{0};
+  std::atomic<int> submitted{0};
+  int others = 0;
+  Job other([&](Seat&) { ++others; });
+  Job repeater({});
+  repeater.body = [&](Seat& seat) {
+    EXPECT_EQ(others, runs.load());
+    if (runs.fetch_add(1) + 1 == kRuns) return;
+    EXPECT_TRUE(Eventually([&] { return submitted == runs; }));
+    seat.RunAgain(repeater);
+  };
+  pool.Submit(repeater);
+  for (int i = 1; i < kRuns; ++i) {
+    ASSERT_TRUE(Eventually([&] { return runs == i; }));
+    pool.Submit(other);
+    submitted = i;
+  }
+  pool.Join();
+  EXPECT_EQ(others, kRuns - 1);
+}
+
 TEST(Pool, WhoRunsAgainAtOnceIsToldThatItsReadingOfTheClockIsStillGood) {
   bool told = false;
   for (int round = 0; round < 100 && !told; ++round) {  // its item's time may be up just then
