@@ -139,8 +139,7 @@ class Ring {
     const auto passed = UpdateIf(
         word_, [=](uint64_t w) { return (w & kClosed) == 0 && ClaimedOf(w) - from <= most; },
         [](uint64_t w) { return w | kAsleep; });
-    // If no record waits any more, the reader was here, and may sleep again: a loss that was
-    // counted since then found no bit, and who asks for records (OweWakeUp) would not come for it.
+    // If none waits any more the reader may sleep again: a loss counted since found no bit.
     return passed && ClaimedOf(passed.seen) > told();
   }
   // True: there are records that the reader has not told of yet, and the caller owes it a wake-up.
