@@ -86,8 +86,9 @@ class FanOut {
       ring_.Done(text_size);
       ++count;
     }
-    if (count > 0 && !ring_.InPass()) count += LagBehindTheLast();
-    if (count > 0) HandOver(count);
+    if (count == 0) return 0;
+    if (!ring_.InPass()) count += LagBehindTheLast();
+    HandOver(count);
     return count;
   }
 

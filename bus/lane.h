@@ -139,8 +139,6 @@ class Lane {
   }
   // There are losses that were not told.
   [[nodiscard]] bool HasLosses() const { return losses_.count() != lost_seen_; }
-  // Next or TakeTrailingLosses has something to tell.
-  [[nodiscard]] bool HasNews() const { return HasLosses() || Next() != 0; }
   void SealLosses() { losses_.Seal(); }
 
  private:

@@ -24,7 +24,7 @@ namespace taskvisor::internal {
 // Progress: wait-free.
 class LossCount {
  public:
-  // False: sealed. What the caller did before is seen by who sees the count.
+  // False: sealed. What the caller did before is seen by who sees the count. seq_cst: see above.
   [[nodiscard]] bool Add(uint64_t records) {
     return (word_.fetch_add(records * kOne, std::memory_order_seq_cst) & kSealed) == 0;
   }
@@ -32,7 +32,7 @@ class LossCount {
   [[nodiscard]] uint64_t mine() const { return word_.load(std::memory_order_relaxed) / kOne; }
 
   // --- the reader ---
-  // What is added to a sealed count is void.
+  // What is added to a sealed count is void. seq_cst: see above.
   [[nodiscard]] uint64_t count() const {
     return sealed_ ? last_ : word_.load(std::memory_order_seq_cst) / kOne;
   }

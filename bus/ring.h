@@ -199,9 +199,8 @@ class Ring {
   // them. To be asked when a pass is over.
   [[nodiscard]] uint64_t TakeTrailingLosses() {
     uint64_t lost = 0;
-    // Then what is there is of a publisher who was given up.
-    const bool over = end_.load(std::memory_order_acquire) == (kHasEnd | accounted_);
-    ForEachLane([&](Lane<T>& lane) { lost += lane.TakeTrailingLosses(over); });
+    // If all is read, what is there is of a publisher who was given up.
+    ForEachLane([&, over = AllRead()](Lane<T>& lane) { lost += lane.TakeTrailingLosses(over); });
     const uint64_t orphans = orphans_.count();
     lost += orphans - std::exchange(orphans_seen_, orphans);
     return Skip(lost);
@@ -238,9 +237,9 @@ class Ring {
 
   // Nothing to take or to tell, but a publisher stands between its ticket and its stamp.
   [[nodiscard]] bool AtHole() const {
-    if (last() == accounted_) return false;
-    bool news = orphans_.count() != orphans_seen_;
-    ForEachLane([&](Lane<T>& lane) { news |= lane.HasNews(); });
+    if (last() == accounted_ || HasLosses()) return false;
+    bool news = false;
+    ForEachLane([&](Lane<T>& lane) { news |= lane.Next() != 0; });
     return !news;
   }
 
@@ -254,9 +253,7 @@ class Ring {
 
   // Closed, everything claimed before that is accounted for, and no loss is known that was not
   // told. Those that come now are the last: see SealLosses.
-  [[nodiscard]] bool Exhausted() const {
-    return end_.load(std::memory_order_acquire) == (kHasEnd | accounted_) && !HasLosses();
-  }
+  [[nodiscard]] bool Exhausted() const { return AllRead() && !HasLosses(); }
   // What is lost from now on is void; what was lost before, TakeTrailingLosses knows.
   // REQUIRES: Exhausted.
   void SealLosses() {
@@ -355,12 +352,16 @@ class Ring {
   }
 
   void OpenPass() {
-    bound_ = last();
+    const uint64_t bound = last();
     // Nothing new: the lanes are left alone, they are their owners'.
-    if (bound_ == accounted_) return;
-    merge_.Open(bound_, [this](auto visit) { this->ForEachLane(visit); });
+    if (bound == accounted_) return;
+    merge_.Open(bound, [this](auto visit) { this->ForEachLane(visit); });
   }
 
+  // Closed, and everything claimed before that is accounted for.
+  [[nodiscard]] bool AllRead() const {
+    return end_.load(std::memory_order_acquire) == (kHasEnd | accounted_);
+  }
   [[nodiscard]] bool HasLosses() const {
     bool some = orphans_.count() != orphans_seen_;
     ForEachLane([&](Lane<T>& lane) { some = some || lane.HasLosses(); });
@@ -389,7 +390,6 @@ class Ring {
   alignas(2 * kCacheLine) Atomic<uint64_t> word_{0};
   // The reader's.
   alignas(2 * kCacheLine) Merge<T> merge_;
-  uint64_t bound_ = 0;
   uint64_t accounted_ = 0;
   uint64_t orphans_seen_ = 0;
   uint64_t number_ = 0;

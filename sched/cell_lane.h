@@ -197,7 +197,7 @@ class alignas(kCacheLine) CellLane {
 
   // The pusher's.
   Atomic<uint64_t> tail_{0};  // the first position that is not filled
-  uint64_t pushed_ = 0;       // the same
+  uint64_t pushed_ = 0;       // the same, and in the middle of a push ahead of it
   Block* block_ = nullptr;    // where it fills cells
   size_t at_ = kCells;        // the next one
   uint64_t claimed_seen_ = 0;

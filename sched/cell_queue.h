@@ -81,8 +81,7 @@ class CellQueue {
   // What this thread pushed just now is not what the cursor comes to next, if there is anything
   // else.
   void PassBy(Cursor& cursor) {
-    const Lane* const mine = Mine();
-    if (mine == &lanes_[cursor.lane_ % kLanes]) GoOn(cursor, lane_count());
+    if (Mine() == lanes_.get() + cursor.lane_) GoOn(cursor, lane_count());
   }
 
   // False: nothing was seen. ahead(element): it comes soon, unless another takes it.

@@ -113,11 +113,10 @@ void Pool::SendItem(uint32_t index) {
 // What runs again on the seat, or one of those that wait, on the seat or `anywhere`, in its
 // place and with it behind them.
 Runnable* Pool::Again(TbbSeat& seat, bool anywhere) {
-  const uint32_t number = seat.number();
   // Others of another class have a turn here too, wherever their credits are.
   anywhere = anywhere || ready_.mixed();
   Runnable* const again = std::exchange(seat.again_, nullptr);
-  if (!(anywhere ? count_.MayClaim() : count_.Waiting(number))) {
+  if (!(anywhere ? count_.MayClaim() : count_.Waiting(seat.number()))) {
     seat.still_now_ = seat.just_now_;
     return again;
   }

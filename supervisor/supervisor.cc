@@ -55,29 +55,25 @@ std::optional<ShutdownTrigger> Supervisor::shutdown_trigger() const {
 
 namespace {
 
-// A refused spec's waiters are told now. A parameter lives to the end of the caller's whole
-// expression, which may wait for them.
-void LetGo(TaskSpec& spec) { const TaskSpec refused = std::move(spec); }
-
 absl::StatusOr<TaskId> AddOne(internal::Runtime& runtime, TaskSpec& spec, bool wait) {
   auto added = internal::OrOutOfMemory([&]() -> absl::StatusOr<TaskId> {
     TaskId id;
     if (absl::Status status = runtime.Add({&spec, 1}, &id, wait); !status.ok()) return status;
     return id;
   });
-  if (!added.ok()) LetGo(spec);
+  // Its waiters are told now. A parameter lives to the end of the caller's whole expression, which
+  // may wait for them.
+  if (!added.ok()) const TaskSpec refused = std::move(spec);
   return added;
 }
 
 absl::StatusOr<WatchedTask> AddWatched(internal::Runtime& runtime, TaskSpec& spec, bool wait) {
-  auto added = internal::OrOutOfMemory([&]() -> absl::StatusOr<WatchedTask> {
+  return internal::OrOutOfMemory([&]() -> absl::StatusOr<WatchedTask> {
     TaskWaiter waiter = spec.Watch();
-    TaskId id;
-    if (absl::Status status = runtime.Add({&spec, 1}, &id, wait); !status.ok()) return status;
-    return WatchedTask{id, std::move(waiter)};
+    const absl::StatusOr<TaskId> id = AddOne(runtime, spec, wait);
+    if (!id.ok()) return id.status();
+    return WatchedTask{*id, std::move(waiter)};
   });
-  if (!added.ok()) LetGo(spec);
-  return added;
 }
 
 }  // namespace
