@@ -90,11 +90,12 @@ class alignas(kCacheLine) CellLane {
     return true;
   }
 
-  // A part of what is filled and in no range; none: there is nothing, or was nothing just now.
+  // A part of what is filled and in no range; none: there is nothing, or was nothing just now. It
+  // is one cell, or more, up to `most`, if so much is within one part of what is filled in `parts`.
   // show(strip): the taker makes that known as the strip it takes from. It may be called several
   // times; the last one counts.
   template <class Show>
-  [[nodiscard]] Range Claim(Show show) {
+  [[nodiscard]] Range Claim(size_t most, size_t parts, Show show) {
     uint64_t from = claimed_.load(std::memory_order_acquire);
     while (true) {
       const uint64_t ready = tail_.load(std::memory_order_acquire) - from;
@@ -106,8 +107,8 @@ class alignas(kCacheLine) CellLane {
         continue;
       }
       const size_t begins = index - index % kStrip;
-      // Of little, half: there are others, and they would come for it into this strip.
-      const size_t size = std::min<uint64_t>(begins + kStrip - index, (ready + 1) / 2);
+      const size_t part = std::max<uint64_t>(ready / parts, 1);
+      const size_t size = std::min({begins + kStrip - index, most, part});
       show(&block->cells[begins]);
       if (claimed_.compare_exchange_weak(from, from + size, std::memory_order_acq_rel,
                                          std::memory_order_acquire)) {

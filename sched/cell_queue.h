@@ -16,7 +16,7 @@ namespace taskvisor::internal {
 // CellQueue
 //
 // What ReadyQueue is, for few taking threads that are known: a CellLane for each pushing thread,
-// FIFO, and takers that stay with one lane's elements for kTurn takes at most. Threads beyond
+// and takers that stay with one lane's elements for kTurn takes at most. Threads beyond
 // kLanes push into a ReadyQueue, which takes part in the turns as a lane of its own.
 //
 // As there, callers count: who takes has counted an element that is in the queue, and any is
@@ -28,6 +28,9 @@ namespace taskvisor::internal {
 // them now and then. A busy taker's strip may have been used again since, and be full of what is
 // nobody's yet: so each look for strays begins behind the taker of whom the last one took, and
 // what it takes may come before its turn.
+//
+// Order: a lane's, as long as takers claim one element at a time: while little waits, and who has
+// just begun. Without that all takers could be inside bodies that wait for a stray.
 //
 // Progress: as CellLane's and ReadyQueue's.
 template <class T, class Shape = CellShape>
@@ -45,8 +48,10 @@ class CellQueue {
 
   enum class First : uint8_t { kOwn, kStrays };
 
-  // `takers`: as many cursors, at most.
-  explicit CellQueue(size_t takers) : takers_(takers), shown_(std::make_unique<Shown[]>(takers)) {}
+  // `takers`: as many cursors, at most. `parts`: a taker claims one of so many parts of what waits
+  // in a lane, so one element while there are not twice as many.
+  CellQueue(size_t takers, size_t parts)
+      : takers_(takers), parts_(parts), shown_(std::make_unique<Shown[]>(takers)) {}
 
   // Where a taker is on its way round the lanes. One thread at a time.
   class Cursor {
@@ -61,6 +66,7 @@ class CellQueue {
     const size_t number_;
     uint32_t lane_ = 0;
     uint32_t left_ = kTurn;  // of its turn with this lane
+    size_t most_ = 1;        // that it claims at once
     size_t strays_ = 0;      // whose it looks for first
   };
 
@@ -87,7 +93,10 @@ class CellQueue {
   // False: nothing was seen. ahead(element): it comes soon, unless another takes it.
   template <class Ahead>
   [[nodiscard]] bool TryTake(Cursor& cursor, T& value, First first, Ahead ahead) {
-    if (first == First::kStrays && TakeStray(cursor, value)) return true;
+    if (first == First::kStrays) {
+      cursor.most_ = 1;
+      if (TakeStray(cursor, value)) return true;
+    }
     return TakeFromRange(cursor, value, ahead) || TakeFromLanes(cursor, value, ahead) ||
            TakeStray(cursor, value);
   }
@@ -162,10 +171,12 @@ class CellQueue {
     Atomic<Cell*>& shown = shown_[cursor.number_].strip;
     do {
       // release: whoever looks there finds the strip whole.
-      cursor.range_ = lanes_[cursor.lane_].Claim(
-          [&](Cell* strip) { shown.store(strip, std::memory_order_release); });
+      cursor.range_ = lanes_[cursor.lane_].Claim(cursor.most_, parts_, [&](Cell* strip) {
+        shown.store(strip, std::memory_order_release);
+      });
       const ptrdiff_t size = cursor.range_.end - cursor.range_.next;
       if (size == 0) return false;
+      if (cursor.most_ < Lane::kStrip) cursor.most_ *= 2;
       for (ptrdiff_t i = 1; i < std::min(size, kAhead); ++i) CallFor(cursor.range_.next[i], ahead);
       cursor.left_ -= std::min(cursor.left_, static_cast<uint32_t>(size));
     } while (!TakeFromRange(cursor, value, ahead));
@@ -188,6 +199,7 @@ class CellQueue {
   }
 
   const size_t takers_;
+  const size_t parts_;
   const std::unique_ptr<Shown[]> shown_;  // by a cursor's number
   ThreadNumbers threads_{kLanes};
   const std::unique_ptr<Lane[]> lanes_ = std::make_unique<Lane[]>(kLanes);  // by a thread's number

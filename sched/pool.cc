@@ -53,7 +53,7 @@ Pool::Pool(size_t workers, const Placement& placement, Executor* executor)
       executor_(executor),
       workers_(executor != nullptr ? std::max<size_t>(workers, 1)
                                    : WorkersFor(workers, WorkCount::kMaxWorkers, placement)),
-      ready_(SeatsFor(workers_)),
+      ready_(SeatsFor(workers_), PartsFor(workers_)),
       count_(workers_, SeatsFor(workers_)),
       keeper_(&no_keeper),
       tbb_(executor != nullptr ? nullptr : std::make_unique<Tbb>(*this, placement)) {

@@ -62,7 +62,7 @@ struct Scene {
   }
 
   Model& model;
-  Queue queue{kTakers};
+  Queue queue{kTakers, 1};
   uint64_t total = 30;
   uint64_t pushed = 0;
   uint64_t rights = 0;
@@ -111,30 +111,36 @@ TEST(CellQueueModel, ATakerThatIsStoppedKeepsOneElementAtMost) {
 // keeps nobody from what strays in another's.
 TEST(CellQueueModel, StraysOfEachTakerHaveTheirTurn) {
   constexpr auto kNoCall = [](uint64_t) {};
-  Queue queue(3);
+  Queue queue(3, 1);
   Queue::Cursor cursor(queue, 0);
   Queue::Cursor robbed(queue, 1);
   Queue::Cursor busy(queue, 2);
   uint64_t pushed = 0;
   const auto push = [&] { ASSERT_TRUE(queue.Push(++pushed)); };
-  for (int i = 0; i < 12; ++i) push();
+  for (int i = 0; i < 18; ++i) push();
   uint64_t value = 0;
-  ASSERT_TRUE(queue.TryTake(robbed, value, Queue::First::kOwn, kNoCall));
-  for (int i = 0; i < 2; ++i) {  // the rest of that block
-    ASSERT_TRUE(queue.TryTake(cursor, value, Queue::First::kOwn, kNoCall));
-  }
-  ASSERT_TRUE(queue.TryTake(busy, value, Queue::First::kOwn, kNoCall));
-  ASSERT_EQ(value, 5u);
+  const auto take = [&](Queue::Cursor& taker, uint64_t element) {
+    ASSERT_TRUE(queue.TryTake(taker, value, Queue::First::kOwn, kNoCall));
+    ASSERT_EQ(value, element);
+  };
+  // The first element that a taker claims comes alone, then two, as many as a strip has.
+  for (uint64_t element = 1; element <= 4; ++element) take(cursor, element);
+  take(robbed, 5);
+  take(cursor, 6);
+  take(robbed, 7);
+  take(busy, 9);
+  take(cursor, 10);
+  take(busy, 11);
   const Queue::Cell* const strip = queue.shown_[1].strip.load();
   int looks = 0;
-  for (int i = 0; i < 2000 && value != 6; ++i) {
+  for (int i = 0; i < 2000 && value != 8; ++i) {
     push();
     const bool filled = strip[0].load() != 0 || strip[1].load() != 0;
     looks += filled;
     const auto first = filled ? Queue::First::kStrays : Queue::First::kOwn;
     ASSERT_TRUE(queue.TryTake(cursor, value, first, kNoCall));
   }
-  EXPECT_EQ(value, 6u);
+  EXPECT_EQ(value, 8u);
   EXPECT_LE(looks, 4);
 }
 
@@ -152,7 +158,7 @@ TEST(CellLaneModel, RangesAreFilledAndInOrder) {
       uint64_t last = 0;
       while (taken < kTotal) {
         Lane::Cell* shown = nullptr;
-        auto [next, end] = lane.Claim([&](Lane::Cell* strip) { shown = strip; });
+        auto [next, end] = lane.Claim(Lane::kStrip, 2, [&](Lane::Cell* strip) { shown = strip; });
         for (; next != end; ++next) {
           EXPECT_TRUE(shown <= next && next < shown + Lane::kStrip);
           uint64_t value = 0;
@@ -178,7 +184,8 @@ TEST(CellLaneModel, ABlockIsTakenUpAgain) {
   std::set<Lane::Cell*> strips;
   for (uint64_t n = 1; n <= 1000; ++n) {
     ASSERT_TRUE(lane.Push(n));
-    const Lane::Range range = lane.Claim([&](Lane::Cell* strip) { strips.insert(strip); });
+    const Lane::Range range =
+        lane.Claim(Lane::kStrip, 2, [&](Lane::Cell* strip) { strips.insert(strip); });
     ASSERT_EQ(range.end - range.next, 1);
     uint64_t value = 0;
     ASSERT_TRUE(Lane::TryTake(*range.next, value));

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <latch>
+#include <numeric>
 #include <set>
 #include <thread>
 #include <vector>
@@ -18,6 +19,8 @@ namespace taskvisor::internal {
 namespace {
 
 using Queue = CellQueue<uint64_t>;
+
+constexpr size_t kOfTwo = 2;
 
 // Elements are numbers from 1, with their pusher above.
 constexpr uint64_t Of(uint64_t pusher, uint64_t n) { return pusher << 32 | n; }
@@ -56,7 +59,7 @@ class Pushers {
 };
 
 TEST(CellQueue, OnePushersElementsComeInTheirOrder) {
-  Queue queue(1);
+  Queue queue(1, kOfTwo);
   Queue::Cursor cursor(queue, 0);
   uint64_t value = 0;
   EXPECT_FALSE(TryTake(queue, cursor, value));
@@ -81,7 +84,7 @@ TEST(CellQueue, OnePushersElementsComeInTheirOrder) {
 }
 
 TEST(CellQueue, NoPusherIsPassedOverForMoreThanATurnOfEachOther) {
-  Queue queue(1);
+  Queue queue(1, kOfTwo);
   Queue::Cursor cursor(queue, 0);
   Pushers pushers(queue);
   pushers.Push(1, 1000);
@@ -103,7 +106,7 @@ TEST(CellQueue, NoPusherIsPassedOverForMoreThanATurnOfEachOther) {
 TEST(CellQueue, ThreadsBeyondItsLanesAreServedToo) {
   constexpr uint64_t kPushers = Queue::kLanes + 5;
   constexpr uint64_t kEach = 100;
-  Queue queue(1);
+  Queue queue(1, kOfTwo);
   Queue::Cursor cursor(queue, 0);
   Pushers pushers(queue);
   for (uint64_t p = 0; p < kPushers; ++p) pushers.Push(p, kEach);
@@ -123,7 +126,7 @@ TEST(CellQueue, ThreadsBeyondItsLanesAreServedToo) {
 }
 
 TEST(CellQueue, AThreadThatEndedHandsItsLaneOn) {
-  Queue queue(1);
+  Queue queue(1, kOfTwo);
   Queue::Cursor cursor(queue, 0);
   uint64_t taken = 0;
   uint64_t value = 0;
@@ -135,21 +138,23 @@ TEST(CellQueue, AThreadThatEndedHandsItsLaneOn) {
   }
 }
 
-// A taker that is busy with its first element: what it would take next is there for others, at
+// A taker that is busy with an element: what it would take next is there for others, at
 // once for who asks, and at last for all.
 TEST(CellQueue, WhatIsInABusyTakersRangeIsAnybodys) {
   for (const auto first : {Queue::First::kOwn, Queue::First::kStrays}) {
-    Queue queue(2);
+    Queue queue(2, kOfTwo);
     Queue::Cursor busy(queue, 0);
     Queue::Cursor other(queue, 1);
     std::vector<uint64_t> elements;
     for (uint64_t n = 1; n <= 40; ++n) elements.push_back(n);
     ASSERT_TRUE(queue.PushRange(elements.begin(), elements.size()));
     uint64_t value = 0;
-    ASSERT_TRUE(TryTake(queue, busy, value));
-    ASSERT_EQ(value, 1u);
+    for (uint64_t i = 1; i <= 4; ++i) {  // so many that it has claimed several at once
+      ASSERT_TRUE(TryTake(queue, busy, value));
+      ASSERT_EQ(value, i);
+    }
     std::set<uint64_t> taken;
-    for (uint64_t i = 2; i <= 40; ++i) {
+    for (uint64_t i = 5; i <= 40; ++i) {
       ASSERT_TRUE(TryTake(queue, other, value, first));
       if (first == Queue::First::kStrays && i <= CellShape::kStrip) {
         EXPECT_EQ(value, i);
@@ -164,8 +169,41 @@ TEST(CellQueue, WhatIsInABusyTakersRangeIsAnybodys) {
   }
 }
 
+// While little waits, and at the start of an item, though much does, whoever comes takes what was
+// pushed first: nothing is in a range behind a body that waits for it.
+TEST(CellQueue, NothingIsPassedOverWhereLittleWaitsNorByWhoBegins) {
+  constexpr uint64_t kMany = 1000;
+  constexpr size_t kOfFew = 8;
+  Queue queue(2, kOfFew);
+  Queue::Cursor one(queue, 0);
+  Queue::Cursor two(queue, 1);
+  std::vector<uint64_t> elements(kMany);
+  std::iota(elements.begin(), elements.end(), 1);
+  ASSERT_TRUE(queue.PushRange(elements.begin(), kMany));
+  uint64_t value = 0;
+  // Items of one body each.
+  for (uint64_t n = 1; n <= 100; ++n) {
+    ASSERT_TRUE(TryTake(queue, n % 2 == 0 ? one : two, value, Queue::First::kStrays));
+    ASSERT_EQ(value, n);
+  }
+  // One of many: as much as fills a strip, at last.
+  for (uint64_t n = 101; n < 200; ++n) ASSERT_TRUE(TryTake(queue, one, value));
+  const uint64_t last = value;
+  ASSERT_TRUE(TryTake(queue, two, value));
+  EXPECT_GT(value, last + 1);
+  EXPECT_LE(value, last + CellShape::kStrip);
+  while (TryTake(queue, one, value)) {
+  }
+  // Items of many bodies, and of less than two of so many parts.
+  for (uint64_t n = 1; n < 2 * kOfFew; ++n) ASSERT_TRUE(queue.Push(n));
+  for (uint64_t n = 1; n < 2 * kOfFew; ++n) {
+    ASSERT_TRUE(TryTake(queue, n % 3 == 0 ? one : two, value));
+    ASSERT_EQ(value, n);
+  }
+}
+
 TEST(CellQueue, TellsWhatComesSoon) {
-  Queue queue(1);
+  Queue queue(1, kOfTwo);
   Queue::Cursor cursor(queue, 0);
   for (uint64_t n = 1; n <= 100; ++n) ASSERT_TRUE(queue.Push(n));
   std::set<uint64_t> told;
@@ -188,7 +226,7 @@ TEST(CellQueue, WhoCountedFindsAnElement) {
   constexpr uint64_t kPushers = 2;
   constexpr size_t kTakers = 3;
   const uint64_t seed = testing::AnnouncedSeed();
-  Queue queue(kTakers);
+  Queue queue(kTakers, kOfTwo);
   std::atomic<int64_t> rights{0};
   std::atomic<uint64_t> taken{0};
   std::deque<std::atomic<int>> times(kPushers * kEach);
@@ -234,7 +272,7 @@ TEST(CellQueue, WhoCountedFindsAnElement) {
 
 // As the pool has it: beside the lanes of other classes.
 TEST(CellQueue, IsTheNormalLaneAmongOthers) {
-  ReadyLanes<uint64_t, Queue> lanes(size_t{1});
+  ReadyLanes<uint64_t, Queue> lanes(size_t{1}, kOfTwo);
   ReadyLanes<uint64_t, Queue>::Cursor cursor(lanes, size_t{0});
   for (uint64_t n = 1; n <= 4; ++n) {
     ASSERT_TRUE(lanes.Push(100 + n, Priority::kHigh));

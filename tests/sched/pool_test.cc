@@ -87,6 +87,33 @@ TEST(Pool, ARunnableThatRunsAgainStrandsNothingBehindALongBody) {
   EXPECT_EQ(others, kOthers);
 }
 
+// Bodies that wait for one another, as many as there are workers: what was submitted later, and
+// runs until they are through, does not come before them.
+TEST(Pool, WhatWasSubmittedLaterDoesNotComeBeforeWhileLittleWaits) {
+  for (const int others : {1, 10}) {
+    for (int round = 0; round < 200; ++round) {
+      Pool pool(2);
+      pool.Start();
+      // So that its items look on.
+      std::atomic<int> warm{0};
+      Job warming([&](Seat&) { warm.fetch_add(1); });
+      for (int i = 0; i < 4; ++i) pool.Submit(warming);
+      ASSERT_TRUE(Eventually([&] { return warm == 4; }));
+
+      Gate met;
+      std::atomic<bool> in_order{false};
+      Job first([&](Seat&) { in_order = met.Wait(); });
+      Job second([&](Seat&) { met.Open(); });
+      Job later([&](Seat&) { met.Pass(); });
+      pool.Submit(first);
+      pool.Submit(second);
+      for (int i = 0; i < others; ++i) pool.Submit(later);
+      pool.Join();
+      ASSERT_TRUE(in_order) << "in round " << round;
+    }
+  }
+}
+
 // Though it is the only one that its own thread makes ready, and the others come from elsewhere.
 TEST(Pool, WhatRunsAgainComesBehindWhatAnotherThreadSubmitted) {
   constexpr int kRuns = 100;
