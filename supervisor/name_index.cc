@@ -9,7 +9,9 @@
 namespace taskvisor::internal {
 
 uint64_t NameIndex::BucketsFor(uint64_t names) {
-  return std::bit_ceil(std::clamp<uint64_t>(names, 64, uint64_t{1} << 22));
+  // Half as many names as buckets at most: most are alone in theirs, and nobody's line is touched
+  // but their own.
+  return std::bit_ceil(std::clamp<uint64_t>(2 * names, 64, uint64_t{1} << 23));
 }
 
 uint64_t NameIndex::Hash(std::string_view name) { return std::hash<std::string_view>{}(name); }
