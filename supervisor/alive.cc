@@ -37,22 +37,27 @@ void MakeRoom(Tasks& tasks) {
   tasks = std::move(larger);
 }
 
+struct Applied {
+  bool changed = false;  // the visible flag, or an entry went away
+  bool alive = false;    // now
+};
+
 template <class Tasks, class Key>
-bool Apply(Tasks& tasks, Key key, const AliveTracker::Fact& fact, Effect effect) {
+Applied Apply(Tasks& tasks, Key key, const AliveTracker::Fact& fact, Effect effect) {
   const auto found = tasks.find(key);
-  if (found != tasks.end() && fact.sequence <= found->second.sequence) return false;
+  const bool known = found != tasks.end();
+  if (known && fact.sequence <= found->second.sequence) return {false, found->second.alive};
   if (effect == Effect::kGone) {
-    if (found == tasks.end()) return false;
-    tasks.erase(found);
-    return true;
+    if (known) tasks.erase(found);
+    return {known, false};
   }
-  if (found == tasks.end()) MakeRoom(tasks);
-  auto& state = found != tasks.end() ? found->second : tasks[std::move(key)];
-  if (state.name.empty()) state.name = fact.name;
+  if (!known) MakeRoom(tasks);
+  auto& state = known ? found->second : tasks[std::move(key)];
+  const bool alive = effect == Effect::kAlive;
+  const bool was_alive = std::exchange(state.alive, alive);
   state.sequence = fact.sequence;
   state.slot = fact.id.slot();
-  const bool alive = effect == Effect::kAlive;
-  return std::exchange(state.alive, alive) != alive;
+  return {was_alive != alive, alive};
 }
 
 }  // namespace
@@ -60,17 +65,34 @@ bool Apply(Tasks& tasks, Key key, const AliveTracker::Fact& fact, Effect effect)
 bool AliveTracker::Cares(EventKind kind) { return EffectOf(kind) != Effect::kIgnored; }
 
 bool AliveTracker::Update(const Fact& fact) {
-  const Effect effect = EffectOf(fact.kind);
-  if (effect == Effect::kIgnored) return false;
+  if (!Cares(fact.kind)) return false;
   std::lock_guard lock(mutex_);
-  return fact.id.valid() ? Apply(by_id_, fact.id.value(), fact, effect)
-                         : Apply(by_name_, std::string(fact.name), fact, effect);
+  return fact.id.valid() ? UpdateOfId(fact) : UpdateOfName(fact);
+}
+
+bool AliveTracker::UpdateOfId(const Fact& fact) {
+  const Effect effect = EffectOf(fact.kind);
+  const uint64_t id = fact.id.value();
+  // First: without memory for it the fact is not applied.
+  if (effect == Effect::kAlive && !fact.name.empty() && !names_.contains(id)) {
+    std::string name(fact.name);
+    MakeRoom(names_);
+    names_.emplace(id, std::move(name));
+  }
+  const Applied applied = Apply(by_id_, id, fact, effect);
+  if (!applied.alive && !fact.name.empty()) names_.erase(id);
+  return applied.changed;
+}
+
+bool AliveTracker::UpdateOfName(const Fact& fact) {
+  return Apply(by_name_, std::string(fact.name), fact, EffectOf(fact.kind)).changed;
 }
 
 void AliveTracker::Reconcile(const IsLive& is_live) {
   std::lock_guard lock(mutex_);
   absl::erase_if(by_id_,
                  [&](const auto& task) { return !is_live(TaskId(task.first, task.second.slot)); });
+  absl::erase_if(names_, [&](const auto& name) { return !by_id_.contains(name.first); });
 }
 
 size_t AliveTracker::size() const {
@@ -78,12 +100,16 @@ size_t AliveTracker::size() const {
   return by_id_.size() + by_name_.size();
 }
 
+std::string AliveTracker::CalledBy(uint64_t id, const State& state) const {
+  const auto named = names_.find(id);
+  return named != names_.end() ? named->second : TaskId(id, state.slot).ToString();
+}
+
 std::vector<std::string> AliveTracker::Snapshot(const IsLive& is_live) const {
   std::set<std::string> names;
   std::lock_guard lock(mutex_);
   for (const auto& [id, state] : by_id_) {
-    if (!state.IsAlive(id, is_live)) continue;
-    names.insert(state.name.empty() ? TaskId(id, state.slot).ToString() : state.name);
+    if (Tells(id, state, is_live)) names.insert(CalledBy(id, state));
   }
   for (const auto& [name, state] : by_name_) {
     if (state.alive) names.insert(name);
@@ -97,8 +123,7 @@ bool AliveTracker::IsAlive(std::string_view name, const IsLive& is_live) const {
   if (by_name != by_name_.end() && by_name->second.alive) return true;
   return std::any_of(by_id_.begin(), by_id_.end(), [&](const auto& task) {
     const auto& [id, state] = task;
-    if (!state.IsAlive(id, is_live)) return false;
-    return state.name.empty() ? TaskId(id, state.slot).ToString() == name : state.name == name;
+    return Tells(id, state, is_live) && CalledBy(id, state) == name;
   });
 }
 

@@ -59,20 +59,24 @@ class AliveTracker {
   [[nodiscard]] bool IsAlive(std::string_view name, const IsLive& is_live = {}) const;
 
  private:
+  // Small: a task that waits for its next attempt keeps one.
   struct State {
     uint64_t sequence = 0;
     uint32_t slot = 0;  // of the id
     bool alive = false;
-    std::string name;  // empty: called by its id
-
-    [[nodiscard]] bool IsAlive(uint64_t id, const IsLive& is_live) const {
-      return alive && (is_live == nullptr || is_live(TaskId(id, slot)));
-    }
   };
+
+  static bool Tells(uint64_t id, const State& state, const IsLive& is_live) {
+    return state.alive && (is_live == nullptr || is_live(TaskId(id, state.slot)));
+  }
+  [[nodiscard]] std::string CalledBy(uint64_t id, const State& state) const;
+  bool UpdateOfId(const Fact& fact);
+  bool UpdateOfName(const Fact& fact);
 
   mutable std::mutex mutex_;
   absl::flat_hash_map<uint64_t, State> by_id_;
-  absl::flat_hash_map<std::string, State> by_name_;  // of events without an id
+  absl::flat_hash_map<uint64_t, std::string> names_;  // by id, of the alive ones in by_id_
+  absl::flat_hash_map<std::string, State> by_name_;   // of events without an id
 };
 
 }  // namespace taskvisor::internal

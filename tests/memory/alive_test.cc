@@ -45,7 +45,7 @@ TEST(AliveTracker, SurvivesEachAllocationThatFails) {
       }
     }
     ASSERT_EQ(tracker.Snapshot().size(), kTasks) << "allocation " << n;
-    ASSERT_TRUE(tracker.IsAlive(NameOf(kTasks)));
+    for (uint64_t task = 1; task <= kTasks; ++task) ASSERT_TRUE(tracker.IsAlive(NameOf(task)));
     for (uint64_t task = 1; task <= kTasks; ++task) {
       tracker.Update(FactOf(EventKind::kTaskRemoved, ++sequence, task, NameOf(task)));
     }
