@@ -320,9 +320,7 @@ class Ring {
     if (lane == nullptr || !lane->ok()) return nullptr;
     // release: hands the lane over to the reader, who sees the count below.
     lanes_[thread].store(lane.get(), std::memory_order_release);
-    static_cast<void>(UpdateIf(
-        lane_count_, [=](uint32_t n) { return n <= thread; },
-        [=](uint32_t) { return thread + 1; }));
+    RaiseTo(lane_count_, thread + 1);
     return lane.release();
   }
 

@@ -46,6 +46,13 @@ Update<Word> UpdateIf(Atomic<Word>& word, Allowed allowed, Next next) {
   return {false, seen};
 }
 
+// The word is `least` from now on, or more. As UpdateIf.
+template <class Word>
+void RaiseTo(Atomic<Word>& word, Word least) {
+  static_cast<void>(UpdateIf(
+      word, [=](Word seen) { return seen < least; }, [=](Word) { return least; }));
+}
+
 }  // namespace taskvisor::internal
 
 #endif  // TASKVISOR_SCHED_ATOMIC_H_

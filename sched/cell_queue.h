@@ -111,10 +111,7 @@ class CellQueue {
   [[gnu::noinline]] Lane* FindMine() {
     const uint32_t number = threads_.Mine();
     if (number == ThreadNumbers::kNone) return nullptr;
-    // release: a lane is whole from the beginning; only the number is told.
-    static_cast<void>(UpdateIf(
-        lane_count_, [=](uint32_t n) { return n <= number; },
-        [=](uint32_t) { return number + 1; }));
+    RaiseTo(lane_count_, number + 1);  // a lane is whole from the beginning
     threads_.Keep(&lanes_[number]);
     return &lanes_[number];
   }
