@@ -201,6 +201,8 @@ class Pool {
   // For items that are on their way in, or on their way out.
   static constexpr size_t kSpareSeats = 16;
   static size_t SeatsFor(size_t workers) { return 2 * workers + kSpareSeats; }
+  // Small parts: nobody claims two of what waits while it is less than 32 for each worker. The
+  // README promises order so far.
   static size_t PartsFor(size_t workers) { return 16 * workers; }
 
   void Announce(uint64_t count);

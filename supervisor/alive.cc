@@ -65,9 +65,11 @@ Applied Apply(Tasks& tasks, Key key, const AliveTracker::Fact& fact, Effect effe
 bool AliveTracker::Cares(EventKind kind) { return EffectOf(kind) != Effect::kIgnored; }
 
 bool AliveTracker::Update(const Fact& fact) {
-  if (!Cares(fact.kind)) return false;
+  const Effect effect = EffectOf(fact.kind);
+  if (effect == Effect::kIgnored) return false;
   std::lock_guard lock(mutex_);
-  return fact.id.valid() ? UpdateOfId(fact) : UpdateOfName(fact);
+  if (fact.id.valid()) return UpdateOfId(fact);
+  return Apply(by_name_, std::string(fact.name), fact, effect).changed;
 }
 
 bool AliveTracker::UpdateOfId(const Fact& fact) {
@@ -82,10 +84,6 @@ bool AliveTracker::UpdateOfId(const Fact& fact) {
   const Applied applied = Apply(by_id_, id, fact, effect);
   if (!applied.alive && !fact.name.empty()) names_.erase(id);
   return applied.changed;
-}
-
-bool AliveTracker::UpdateOfName(const Fact& fact) {
-  return Apply(by_name_, std::string(fact.name), fact, EffectOf(fact.kind)).changed;
 }
 
 void AliveTracker::Reconcile(const IsLive& is_live) {

@@ -69,9 +69,9 @@ class AliveTracker {
   static bool Tells(uint64_t id, const State& state, const IsLive& is_live) {
     return state.alive && (is_live == nullptr || is_live(TaskId(id, state.slot)));
   }
+  // What people call one that is alive.
   [[nodiscard]] std::string CalledBy(uint64_t id, const State& state) const;
   bool UpdateOfId(const Fact& fact);
-  bool UpdateOfName(const Fact& fact);
 
   mutable std::mutex mutex_;
   absl::flat_hash_map<uint64_t, State> by_id_;
