@@ -19,7 +19,9 @@ class SpecAccess {
  public:
   static TaskBody TakeBody(TaskSpec& spec) { return std::move(spec.body_); }
   // Null: none is stated.
-  static RetryRule* RuleOf(TaskSpec& spec) { return spec.retry_.get(); }
+  static RetryRule* RuleOf(TaskSpec& spec) {
+    return (spec.stated_ & TaskSpec::kRetryIf) != 0 ? &spec.rest_->retry_if : nullptr;
+  }
   // It inherits its heartbeat, if any.
   static bool InheritsHeartbeat(const TaskSpec& spec) {
     return (spec.stated_ & (TaskSpec::kHeartbeat | TaskSpec::kNoHeartbeat)) == 0;
@@ -28,7 +30,7 @@ class SpecAccess {
   static bool IsOnce(const TaskSpec& spec) { return spec.IsOnce(); }
   static OutcomeCell* CellOf(const TaskSpec& spec) { return spec.cell_.get(); }
   static CellRef TakeCell(TaskSpec& spec) { return std::move(spec.cell_); }
-  static bool IsAsync(const TaskSpec& spec) { return spec.async_; }
+  static bool IsAsync(const TaskSpec& spec) { return (spec.stated_ & TaskSpec::kAsync) != 0; }
 };
 
 // Admission

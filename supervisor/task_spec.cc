@@ -4,6 +4,8 @@
 
 namespace taskvisor {
 
+static_assert(sizeof(TaskSpec) <= 112, "batches are gone through several times");
+
 TaskSpec& TaskSpec::operator=(TaskSpec&& other) noexcept {
   if (this == &other) return *this;
   this->~TaskSpec();
@@ -19,12 +21,12 @@ TaskWaiter TaskSpec::Watch() {
 
 TaskDefaults TaskSpec::Resolve(const TaskDefaults& defaults) const {
   return {.restart = restart().value_or(defaults.restart),
-          .backoff = (stated_ & kBackoff) != 0 ? backoff_ : defaults.backoff,
+          .backoff = (stated_ & kBackoff) != 0 ? rest_->backoff : defaults.backoff,
           .timeout = timeout().value_or(defaults.timeout),
           .max_retries = max_retries().value_or(defaults.max_retries),
           .heartbeat = heartbeat().value_or(defaults.heartbeat),
           .priority = (stated_ & kPriority) != 0 ? priority_ : defaults.priority,
-          .cpu_time = (stated_ & kCpuTime) != 0 ? cpu_time_ : defaults.cpu_time,
+          .cpu_time = cpu_time().value_or(defaults.cpu_time),
           .deadline = (stated_ & kDeadline) != 0 ? *deadline() : defaults.deadline};
 }
 

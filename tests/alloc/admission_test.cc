@@ -97,16 +97,30 @@ TEST(Alloc, AWatchedTaskAndItsOutcomeCostNothing) {
 }
 
 TEST(Alloc, StatedRulesCostNothing) {
-  const auto backoff = BackoffPolicy::Constant(std::chrono::milliseconds(1));
   ExpectNone(Rounds::Measure(
-      [&](const SupervisorHandle& handle, int task, auto* last) {
-        TaskSpec spec = TaskSpec::Once(Body{last, 0})
+      [](const SupervisorHandle& handle, int task, auto* last) {
+        TaskSpec spec = TaskSpec::Restartable(Body{last, 0})
                             .WithTimeout(std::chrono::minutes(1 + task % 8))
                             .WithMaxRetries(3)
-                            .WithBackoff(backoff);
+                            .WithPriority(Priority::kHigh);
         EXPECT_TRUE(handle.Add(std::move(spec)).ok());
       },
       [] {}));
+}
+
+// All of it together: the spec has a place for it, made by the first one.
+TEST(Alloc, ABackoffAndAHeartbeatCostTheSpecOnePieceOfMemory) {
+  const auto backoff = BackoffPolicy::Constant(std::chrono::milliseconds(1));
+  const Costs costs = Rounds::Measure(
+      [&](const SupervisorHandle& handle, int, auto* last) {
+        TaskSpec spec = TaskSpec::Once(Body{last, 0})
+                            .WithBackoff(backoff)
+                            .WithHeartbeat(std::chrono::minutes(1));
+        EXPECT_TRUE(handle.Add(std::move(spec)).ok());
+      },
+      [] {});
+  EXPECT_EQ(costs.adder, uint64_t{kRounds} * kTasks);
+  EXPECT_EQ(costs.worker, 0u);
 }
 
 // So that the others prove something: what does not fit in place is seen, once a task.

@@ -27,29 +27,31 @@ class RestartPolicy {
 
   static constexpr Duration kRepeatFloor = std::chrono::milliseconds(1);
 
-  [[nodiscard]] static constexpr RestartPolicy Never() { return {Kind::kNever, {}, {}}; }
-  [[nodiscard]] static constexpr RestartPolicy OnFailure() { return {Kind::kOnFailure, {}, {}}; }
+  [[nodiscard]] static constexpr RestartPolicy Never() { return {Kind::kNever, {}, false}; }
+  [[nodiscard]] static constexpr RestartPolicy OnFailure() { return {Kind::kOnFailure, {}, false}; }
   // `interval` >= 0, from the end of one attempt to the start of the next; 0 = none.
   [[nodiscard]] static constexpr RestartPolicy Always(Duration interval = Duration::zero()) {
-    return {Kind::kAlways, interval, kRepeatFloor};
+    return {Kind::kAlways, interval, true};
   }
   [[nodiscard]] static constexpr RestartPolicy AlwaysImmediately() {
-    return {Kind::kAlways, Duration::zero(), Duration::zero()};
+    return {Kind::kAlways, Duration::zero(), false};
   }
 
   [[nodiscard]] constexpr Kind kind() const { return kind_; }
   [[nodiscard]] constexpr Duration interval() const { return interval_; }
-  [[nodiscard]] constexpr Duration floor() const { return floor_; }
+  [[nodiscard]] constexpr Duration floor() const {
+    return floored_ ? kRepeatFloor : Duration::zero();
+  }
 
   friend constexpr bool operator==(const RestartPolicy&, const RestartPolicy&) = default;
 
  private:
-  constexpr RestartPolicy(Kind kind, Duration interval, Duration floor)
-      : kind_(kind), interval_(interval), floor_(floor) {}
+  constexpr RestartPolicy(Kind kind, Duration interval, bool floored)
+      : kind_(kind), floored_(floored), interval_(interval) {}
 
   Kind kind_;
+  bool floored_;
   Duration interval_;
-  Duration floor_;
 };
 
 }  // namespace taskvisor

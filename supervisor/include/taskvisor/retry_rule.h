@@ -2,7 +2,6 @@
 #define TASKVISOR_RETRY_RULE_H_
 
 #include <exception>
-#include <memory>
 #include <utility>
 
 #include "absl/functional/any_invocable.h"
@@ -14,13 +13,11 @@ namespace taskvisor::internal {
 // True: a failure that is retryable by its kind is to be retried.
 using RetryRule = absl::AnyInvocable<bool(const TaskError&)>;
 
-// Those that have to agree, as one; null is none.
-inline std::unique_ptr<RetryRule> AgreeingWith(std::unique_ptr<RetryRule> first, RetryRule second) {
-  if (first == nullptr) return std::make_unique<RetryRule>(std::move(second));
-  return std::make_unique<RetryRule>(
-      [a = std::move(first), b = std::move(second)](const TaskError& error) mutable {
-        return (*a)(error) && b(error);
-      });
+// Both have to agree.
+inline RetryRule AgreeingWith(RetryRule first, RetryRule second) {
+  return [a = std::move(first), b = std::move(second)](const TaskError& error) mutable {
+    return a(error) && b(error);
+  };
 }
 
 template <class E>

@@ -103,11 +103,11 @@ class TaskSpec {
                                            const BackoffPolicy& backoff,
                                            std::optional<Duration> timeout, F body) {
     SpecFor<F> spec = Make(std::move(name), std::move(body), restart);
-    spec.backoff_ = backoff;
+    spec.MakeRest().backoff = backoff;
     spec.timeout_ = timeout.value_or(Duration());
     const int no_timeout = timeout.has_value() ? 0 : kNoTimeout;
     spec.Mark(kBackoff | kTimeout | no_timeout | kMaxRetries | kUnlimitedRetries | kHeartbeat |
-                  kNoHeartbeat | kPriority | kCpuTime | kDeadline | kNoDeadline,
+                  kNoHeartbeat | kPriority | kCpuTime | kNoCpuTime | kDeadline | kNoDeadline,
               0);
     return spec;
   }
@@ -137,7 +137,7 @@ class TaskSpec {
     return State(kRestart, 0);
   }
   TaskSpec WithBackoff(const BackoffPolicy& backoff) && {
-    backoff_ = backoff;
+    MakeRest().backoff = backoff;
     return State(kBackoff, 0);
   }
   // Per attempt, from the start of the body; 0 = none. When it is up the body is asked to stop, and
@@ -166,13 +166,10 @@ class TaskSpec {
   // silence too; a coroutine that is suspended is not. In the body, a poll or a sleep may end with
   // EINTR when its stack is taken.
   TaskSpec WithHeartbeat(Duration heartbeat) && {
-    heartbeat_ = heartbeat;
+    MakeRest().heartbeat = heartbeat;
     return State(kHeartbeat, kNoHeartbeat);
   }
-  TaskSpec WithoutHeartbeat() && {
-    heartbeat_ = {};
-    return State(kHeartbeat | kNoHeartbeat, 0);
-  }
+  TaskSpec WithoutHeartbeat() && { return State(kHeartbeat | kNoHeartbeat, 0); }
 
   // Who begins first when more attempts are ready than there are workers, or than
   // max_concurrent lets in: those of a higher class, those of one class in their turn. A body
@@ -193,14 +190,8 @@ class TaskSpec {
   // is. None if the body comes back on another thread than it began on (oneTBB's `task::suspend`).
   // Real time, whatever the clock. Costs two readings of the thread's clock, which are system
   // calls: some 360 ns an attempt.
-  TaskSpec WithCpuTime() && {
-    cpu_time_ = true;
-    return State(kCpuTime, 0);
-  }
-  TaskSpec WithoutCpuTime() && {
-    cpu_time_ = false;
-    return State(kCpuTime, 0);
-  }
+  TaskSpec WithCpuTime() && { return State(kCpuTime, kNoCpuTime); }
+  TaskSpec WithoutCpuTime() && { return State(kCpuTime | kNoCpuTime, 0); }
 
   // The task ends so long after its admission at the latest, whatever it is at by then: waiting
   // for a worker, a permit or its next attempt, it ends at once; a body that runs is asked to
@@ -210,13 +201,10 @@ class TaskSpec {
   // repeats too. What then ends at rest is destroyed on the timer thread: the destructor of the
   // body must not block.
   TaskSpec WithDeadline(Duration deadline) && {
-    deadline_ = deadline;
+    MakeRest().deadline = deadline;
     return State(kDeadline, kNoDeadline);
   }
-  TaskSpec WithoutDeadline() && {
-    deadline_ = {};
-    return State(kDeadline | kNoDeadline, 0);
-  }
+  TaskSpec WithoutDeadline() && { return State(kDeadline | kNoDeadline, 0); }
 
   // Which failures are retried: `predicate` is asked once about each attempt that failed in a
   // retryable way (Fail, an exception, a timeout), while the task could be tried again: true,
@@ -230,9 +218,12 @@ class TaskSpec {
   // throws, nobody knows whether to go on: the failure is fatal, and a RuntimeFailure event
   // (task: "retry_if") says what was thrown.
   TaskSpec WithRetryIf(internal::RetryRule predicate) && {
-    retry_ = predicate == nullptr ? nullptr
-                                  : internal::AgreeingWith(std::move(retry_), std::move(predicate));
-    return std::move(*this);
+    if (predicate == nullptr) return State(0, kRetryIf);
+    internal::RetryRule& rule = MakeRest().retry_if;
+    rule = (stated_ & kRetryIf) == 0
+               ? std::move(predicate)
+               : internal::AgreeingWith(std::move(rule), std::move(predicate));
+    return State(kRetryIf, 0);
   }
   // The same by the type of the exception behind a failure (thrown, or given to WithSource):
   // retried only if it is one of these, or derived from one, by catch (const E&). A failure
@@ -259,7 +250,9 @@ class TaskSpec {
 
   // Stated settings; empty = inherited.
   [[nodiscard]] std::optional<RestartPolicy> restart() const { return If(kRestart, restart_); }
-  [[nodiscard]] std::optional<BackoffPolicy> backoff() const { return If(kBackoff, backoff_); }
+  [[nodiscard]] std::optional<BackoffPolicy> backoff() const {
+    return (stated_ & kBackoff) != 0 ? std::optional(rest_->backoff) : std::nullopt;
+  }
   [[nodiscard]] std::optional<std::optional<Duration>> timeout() const {
     return If(kTimeout, (stated_ & kNoTimeout) != 0 ? std::nullopt : std::optional(timeout_));
   }
@@ -269,14 +262,16 @@ class TaskSpec {
   }
 
   [[nodiscard]] std::optional<std::optional<Duration>> heartbeat() const {
-    return If(kHeartbeat, (stated_ & kNoHeartbeat) != 0 ? std::nullopt : std::optional(heartbeat_));
+    return IfInRest(kHeartbeat, kNoHeartbeat, &Rest::heartbeat);
   }
 
   [[nodiscard]] std::optional<Priority> priority() const { return If(kPriority, priority_); }
 
-  [[nodiscard]] std::optional<bool> cpu_time() const { return If(kCpuTime, cpu_time_); }
+  [[nodiscard]] std::optional<bool> cpu_time() const {
+    return If(kCpuTime, (stated_ & kNoCpuTime) == 0);
+  }
   [[nodiscard]] std::optional<std::optional<Duration>> deadline() const {
-    return If(kDeadline, (stated_ & kNoDeadline) != 0 ? std::nullopt : std::optional(deadline_));
+    return IfInRest(kDeadline, kNoDeadline, &Rest::deadline);
   }
 
   // The settings this spec has under `defaults`: stated ones win, also a stated "none".
@@ -299,15 +294,25 @@ class TaskSpec {
     kCpuTime = 512,
     kDeadline = 1024,
     kNoDeadline = 2048,
+    kNoCpuTime = 4096,
+    kRetryIf = 8192,
+    kAsync = 16384,  // not a setting: the body is a coroutine
+  };
+  // What few state, in memory of its own: a spec is moved several times on its way in, and
+  // batches of a million of them are.
+  struct Rest {
+    BackoffPolicy backoff;
+    Duration heartbeat{};
+    Duration deadline{};
+    internal::RetryRule retry_if;
   };
 
   TaskSpec(std::string&& name, TaskBody&& body, bool async)
-      : name_(std::move(name)), body_(std::move(body)), async_(async) {}
+      : name_(std::move(name)), body_(std::move(body)), stated_(async ? kAsync : 0) {}
   TaskSpec(std::string&& name, TaskBody&& body, bool async, RestartPolicy restart)
       : name_(std::move(name)),
         body_(std::move(body)),
-        async_(async),
-        stated_(kRestart),
+        stated_(static_cast<uint16_t>(kRestart | (async ? kAsync : 0))),
         restart_(restart) {}
 
   void Mark(int set, int clear) { stated_ = static_cast<uint16_t>((stated_ & ~clear) | set); }
@@ -317,12 +322,21 @@ class TaskSpec {
   }
   // Once, and nothing else stated but its heartbeat: what tasks are that come by the million.
   [[nodiscard]] bool IsOnce() const {
-    return (stated_ & ~(kHeartbeat | kNoHeartbeat)) == kRestart && !async_ && retry_ == nullptr &&
+    return (stated_ & ~(kHeartbeat | kNoHeartbeat)) == kRestart &&
            restart_.kind() == RestartPolicy::Kind::kNever;
   }
   template <class T>
   [[nodiscard]] std::optional<T> If(Stated stated, const T& value) const {
     return (stated_ & stated) != 0 ? std::optional<T>(value) : std::nullopt;
+  }
+  [[nodiscard]] std::optional<std::optional<Duration>> IfInRest(Stated stated, Stated none,
+                                                                Duration Rest::*value) const {
+    if ((stated_ & stated) == 0) return std::nullopt;
+    return (stated_ & none) != 0 ? std::optional<Duration>() : rest_.get()->*value;
+  }
+  Rest& MakeRest() {
+    if (rest_ == nullptr) rest_ = std::make_unique<Rest>();
+    return *rest_;
   }
   // No task came of it: its waiters must not wait for ever.
   void DropCell();
@@ -367,17 +381,12 @@ class TaskSpec {
   std::string name_;
   TaskBody body_;
   internal::CellRef cell_;
-  bool async_ = false;  // the body is a coroutine
   uint16_t stated_ = 0;
   Priority priority_ = Priority::kNormal;
-  bool cpu_time_ = false;
   uint32_t max_retries_ = 0;
   Duration timeout_{};
-  Duration heartbeat_{};
-  Duration deadline_{};
   RestartPolicy restart_ = RestartPolicy::OnFailure();
-  BackoffPolicy backoff_;
-  std::unique_ptr<internal::RetryRule> retry_;
+  std::unique_ptr<Rest> rest_;  // null: none of it is stated
 };
 
 }  // namespace taskvisor
