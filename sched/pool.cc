@@ -39,7 +39,7 @@ NoKeeper no_keeper;
 
 // What a Runnable uses of its own when it runs, in a moment: the thread that submitted it has that
 // in its cache. (See Entry.)
-constexpr size_t kUsed = 3 * kCacheLine;
+constexpr size_t kUsed = 2 * kCacheLine;
 
 uint32_t NextId() {
   static Atomic<uint32_t> last{0};

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <cstddef>
+#include <new>
 
 namespace taskvisor::internal {
 
@@ -27,6 +28,19 @@ class ZeroPages {
  private:
   const size_t bytes_;
   void* const data_;
+};
+
+// As many Ts, for which zero bytes are one; none is destroyed.
+template <class T>
+class ZeroArray {
+ public:
+  explicit ZeroArray(size_t count) : memory_(count * sizeof(T)) {
+    if (memory_.data() == nullptr) throw std::bad_alloc();
+  }
+  [[nodiscard]] T& operator[](size_t i) const { return static_cast<T*>(memory_.data())[i]; }
+
+ private:
+  const ZeroPages memory_;
 };
 
 }  // namespace taskvisor::internal

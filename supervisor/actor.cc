@@ -59,20 +59,12 @@ EventKind KindOf(AttemptEnd end) {
 
 void Entry::Run(Seat& seat) noexcept { actor->Run(*this, seat); }
 
-void Entry::OnFire(Timer& timer, uint64_t tag) {
-  Entry& entry = static_cast<Entry&>(timer);
-  entry.actor->OnTimer(entry, static_cast<TimerUse>(tag & 3), tag >> 2);
-}
-
-const Name* Entry::name() const {
-  const uint32_t place = name_place.load(std::memory_order_acquire);
-  return place == 0 ? nullptr : actor->NameAt(place - 1);
-}
+const Name* Entry::name() const { return Tells(kNamed) ? actor->NameAt(slot) : nullptr; }
 
 Actor::Actor(const SupervisorConfig& config, Pool& pool, TimerQueue& timers, Publisher& publisher,
              Registry& registry, Watchdog& watchdog)
     : pool_(pool),
-      timers_(timers),
+      timers_(timers, *this, SlotsFor(config.max_tasks, pool.seats())),
       clock_(timers.clock()),
       publisher_(publisher),
       registry_(registry),
@@ -92,7 +84,7 @@ std::optional<int64_t> Actor::PermitBalance() const {
   return permits_.has_value() ? std::optional(permits_->balance()) : std::nullopt;
 }
 
-const Name* Actor::NameAt(uint32_t place) const { return &registry_.NameAt(place); }
+const Name* Actor::NameAt(uint32_t slot) const { return &registry_.NameAt(slot); }
 
 void Actor::Submit(std::span<const TaskId> ids) {
   if (ids.size() == 1) return Submit(registry_.At(ids.front().slot()));
@@ -208,7 +200,7 @@ void Actor::Announce(Entry& entry, const Attempt& attempt, RunningAttempt& runni
   entry.attempt.Begin(running);
   entry.started_at.store(attempt.start.time_since_epoch().count(), std::memory_order_relaxed);
   entry.thread.store(ThisThread(), std::memory_order_relaxed);
-  entry.attempts.store(attempt.number, std::memory_order_release);
+  entry.attempts().store(attempt.number, std::memory_order_release);
   if (entry.Tells(Entry::kChild)) [[unlikely]] {
     publisher_.Emit(EventKind::kTaskStarting, attempt.start, entry,
                     [&](EventDraft& e) { e.WithAttempt(attempt.number); });
@@ -218,20 +210,21 @@ void Actor::Announce(Entry& entry, const Attempt& attempt, RunningAttempt& runni
                            .WithAttempt(attempt.number));
   }
   if (attempt.deadline < attempt.task_deadline) {  // that one has a timer of its own
-    timers_.Arm(entry, attempt.deadline, Entry::Tag(Entry::TimerUse::kTimeout, epoch));
+    timers_.Arm(entry.slot, attempt.deadline, TaskTimers::Use::kTimeout, epoch);
   }
 }
 
-void Actor::OnTimer(Entry& entry, Entry::TimerUse use, uint64_t epoch) {
+void Actor::OnTimer(uint32_t slot, TaskTimers::Use use, uint64_t epoch) {
+  Entry& entry = registry_.At(slot);
   switch (use) {
-    case Entry::TimerUse::kTimeout:
+    case TaskTimers::Use::kTimeout:
       return TimeOut(entry, epoch);
-    case Entry::TimerUse::kDelay: {
+    case TaskTimers::Use::kDelay: {
       const auto woken = entry.state.TryWake(epoch);
       if (woken && Snapshot{woken.seen}.Is(Phase::kDelaying)) Submit(entry);
       return;
     }
-    case Entry::TimerUse::kGrace:
+    case TaskTimers::Use::kGrace:
       return watchdog_.Abandon(entry, epoch, clock_.Now());
   }
 }
@@ -244,8 +237,8 @@ StopResult Actor::Stop(Entry& entry, Snapshot seen, CancelCause cause) {
   } else if (stop.result == StopResult::kPinned) {
     // The first to stop a running attempt is alone with its timer until Unpin.
     if (cause != CancelCause::kShutdown) {
-      timers_.Arm(entry, SaturatingAdd(clock_.Now(), grace_),
-                  Entry::Tag(Entry::TimerUse::kGrace, stop.before.epoch()));
+      timers_.Arm(entry.slot, SaturatingAdd(clock_.Now(), grace_), TaskTimers::Use::kGrace,
+                  stop.before.epoch());
     }
     // One TimeoutHit an attempt: the first limit that it has met.
     if (cause == CancelCause::kDeadline && !stop.before.timed_out()) {

@@ -18,6 +18,7 @@
 #include "supervisor/publisher.h"
 #include "supervisor/runner.h"
 #include "supervisor/set_aside.h"
+#include "supervisor/task_timers.h"
 #include "supervisor/watchdog.h"
 #include "taskvisor/supervisor_config.h"
 
@@ -60,7 +61,7 @@ class Actor {
   // One that was set aside.
   void TakeUp(Entry& entry);
   // From the timer thread.
-  void OnTimer(Entry& entry, Entry::TimerUse use, uint64_t epoch);
+  void OnTimer(uint32_t slot, TaskTimers::Use use, uint64_t epoch);
 
   // The task in this slot has a coroutine body; see AsyncRoom::Ensure.
   void EnsureRoom(uint32_t slot);
@@ -83,7 +84,7 @@ class Actor {
   void CutShort(Entry& entry, uint64_t epoch, absl::FunctionRef<void()> won);
 
   [[nodiscard]] Publisher& publisher() { return publisher_; }
-  [[nodiscard]] const Name* NameAt(uint32_t place) const;
+  [[nodiscard]] const Name* NameAt(uint32_t slot) const;
 
   // Free permits, negative: parked tickets. Nothing without a limit.
   [[nodiscard]] std::optional<int64_t> PermitBalance() const;
@@ -143,7 +144,7 @@ class Actor {
                      const TaskResult& result, PendingDraft& told);
 
   Pool& pool_;
-  TimerQueue& timers_;
+  TaskTimers timers_;
   Clock& clock_;
   Publisher& publisher_;
   Registry& registry_;

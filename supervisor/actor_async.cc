@@ -20,7 +20,7 @@ void Actor::BeginAsync(Entry& entry, Seat& seat, Snapshot seen) {
   const uint64_t epoch = seen.epoch() + 1;
   async.last_error = entry.attempt.Take();
   async.watched = watchdog_.Enter(seat.number(), entry, epoch, attempt.start);
-  async.Open(entry, clock_, timers_,
+  async.Open(entry, clock_, timers_.queue(),
              {entry.Id(), entry.name(), attempt.number, attempt.deadline,
               async.watched == nullptr ? nullptr : &async.watched->beat(), async.last_error.get(),
               &entry, &async},

@@ -47,7 +47,7 @@ bool Actor::JoinChildren(Entry& entry, Seat& seat, RunningAttempt& running, cons
   async.attempt = attempt;
   async.watched = watched;
   async.last_error = AttemptLink::Own(last_error);
-  async.TakeOver(entry, clock_, timers_, running.context, seat);
+  async.TakeOver(entry, clock_, timers_.queue(), running.context, seat);
   Drive(entry, seat, async, std::move(result));
   running.context.LetGo();  // a pin that led here was waited for: by the suspension, or the end
   return false;

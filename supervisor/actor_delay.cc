@@ -20,7 +20,7 @@ bool Actor::TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay) {
     seat.RunAgain(entry, priority, just_now);
     return true;
   }
-  timers_.Arm(entry, ready, Entry::Tag(Entry::TimerUse::kDelay, entry.state.Load().epoch()));
+  timers_.Arm(entry.slot, ready, TaskTimers::Use::kDelay, entry.state.Load().epoch());
   const auto delayed = entry.state.TryDelay();
   if (delayed && Snapshot{delayed.seen}.due()) seat.RunAgain(entry, priority);
   return delayed.done;

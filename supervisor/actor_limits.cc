@@ -25,7 +25,7 @@ void Actor::FinishLate(Entry& entry, Seat& seat, Snapshot seen) {
 
 void Actor::TellTimeoutHit(const Entry& entry, TimePoint now, Duration limit, CancelCause cause) {
   publisher_.Emit(EventKind::kTimeoutHit, now, entry, [&](EventDraft& e) {
-    e.WithAttempt(entry.attempts.load(std::memory_order_relaxed)).WithTimeout(limit);
+    e.WithAttempt(entry.attempts().load(std::memory_order_relaxed)).WithTimeout(limit);
     if (cause == CancelCause::kDeadline) e.WithCause(cause);
   });
 }

@@ -79,7 +79,7 @@ struct Attempt {
 // there is none: that deadline's timer is about to come.
 [[nodiscard]] inline Attempt NextAttempt(const Entry& entry, TimePoint now) {
   Attempt attempt;
-  attempt.number = entry.attempts.load(std::memory_order_relaxed) + 1;
+  attempt.number = entry.attempts().load(std::memory_order_relaxed) + 1;
   attempt.start = now;
   attempt.queue_wait = std::max(now - entry.ReadyAt(), Duration::zero());
   attempt.task_deadline = OwnRules::DeadlineOf(entry.rules);

@@ -28,12 +28,15 @@ namespace taskvisor::internal {
 // with the place.
 class Name {
  public:
-  void Set(std::string_view name) {
-    size_.store(static_cast<uint32_t>(name.size()), std::memory_order_release);
+  // True: it has got its block now. Throws, and changes nothing, if there is no memory for one.
+  bool Set(std::string_view name) {
+    const bool had_block = block_.load(std::memory_order_relaxed) != nullptr;
     Atomic<uint64_t>* words = WordsFor(name.size());
+    size_.store(static_cast<uint32_t>(name.size()), std::memory_order_release);
     for (size_t i = 0; i * 8 < name.size(); ++i) {
       words[i].store(Pack(name, i), std::memory_order_release);
     }
+    return !had_block && block_.load(std::memory_order_relaxed) != nullptr;
   }
 
   [[nodiscard]] bool Equals(std::string_view name) const {

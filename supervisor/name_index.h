@@ -12,13 +12,13 @@
 
 namespace taskvisor::internal {
 
-// What a name brings to the index: one line. Only named tasks have one.
+// What a name brings to the index: one line. Zero bytes are one.
 struct alignas(kCacheLine) NameLink {
   // | tag : 31 | removed : 1 | index + 1 : 32 |; 0 in the low half: end of the chain.
   Atomic<uint64_t> next{0};
   Atomic<uint64_t> hash{0};
   [[no_unique_address]] Name name;
-  Atomic<uint32_t> owner{0};  // the slot of the task: set with the name
+  Atomic<uint32_t> next_long{0};  // see NameLinks
 };
 
 #ifndef TASKVISOR_MODEL_ATOMIC

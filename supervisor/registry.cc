@@ -20,16 +20,14 @@ namespace {
 // Process-wide, so that an id is never given twice, by any supervisor.
 constinit Atomic<uint64_t> next_id_of_process{1};
 
-NameLink& LinkOf(void* slab, uint32_t index) {
-  return static_cast<Slab<NameLink>*>(slab)->At(index);
-}
+NameLink& LinkOf(void* links, uint32_t slot) { return static_cast<NameLinks*>(links)->At(slot); }
 
 StuckTask Describe(const Entry& entry, TimePoint now, std::string stack) {
   const TaskId id = entry.Id();
   const TimePoint started(Duration(entry.started_at.load(std::memory_order_acquire)));
   return {.id = id,
           .name = NameOf(entry, id),
-          .attempt = entry.attempts.load(std::memory_order_acquire),
+          .attempt = entry.attempts().load(std::memory_order_acquire),
           .running_for = now - started,
           .thread = entry.thread.load(std::memory_order_acquire),
           .stack = std::move(stack)};
@@ -76,15 +74,6 @@ void SayThatChildrenRun(StuckTask& task, TaskOutcome& outcome) try {
 } catch (const std::bad_alloc&) {
 }
 
-// Yields only while more threads than there are spare slots stand between leaving the gate
-// and freeing a slot.
-template <class T>
-uint32_t AllocateIn(Slab<T>& slab) {
-  std::optional<uint32_t> index;
-  while (!(index = slab.Allocate())) std::this_thread::yield();
-  return *index;
-}
-
 }  // namespace
 
 std::string NameOf(const Entry& entry, TaskId id) {
@@ -103,51 +92,46 @@ Registry::Registry(const SupervisorConfig& config, const Pool& pool, Publisher& 
       ended_(std::make_unique<Ended[]>(pool.seats())),
       gate_(config.max_tasks, pool.seats()),
       slab_(SlotsFor(config.max_tasks, pool.seats())),
-      name_slab_(SlotsFor(config.max_tasks, pool.seats())),
-      names_(config.max_tasks, &LinkOf, &name_slab_) {}
+      links_(SlotsFor(config.max_tasks, pool.seats())),
+      names_(config.max_tasks, &LinkOf, &links_) {}
 
 uint64_t Registry::TakeIds(size_t count) {
   return next_id_.fetch_add(count, std::memory_order_relaxed);  // relaxed: only numbers
 }
 
 Entry& Registry::Reserve(uint64_t id) {
-  const uint32_t slot = AllocateIn(slab_);
-  Entry& entry = slab_.At(slot);
+  std::optional<uint32_t> slot;
+  // Only while more threads than there are spare slots stand between leaving the gate and freeing
+  // a slot.
+  while (!(slot = slab_.Allocate())) std::this_thread::yield();
+  Entry& entry = slab_.At(*slot);
   if (entry.actor == nullptr) {  // first use; later on others may read them
-    entry.slot = slot;
+    entry.slot = *slot;
     entry.actor = &actor_;
   }
+  // What the slot's last task has left, before it is another's: see Lookup.
+  if (entry.Tells(Entry::kNamed)) entry.SetTold(Entry::kNamed, false);
+  entry.attempts().store(0, std::memory_order_relaxed);
   entry.state.Reserve();
   entry.id.store(id, std::memory_order_release);
   return entry;
 }
 
 void Registry::SetName(Entry& entry, std::string_view name) {
-  const uint32_t place = AllocateIn(name_slab_);
-  NameLink& link = name_slab_.At(place);
-  try {
-    link.name.Set(name);
-  } catch (...) {  // no memory for a long one
-    name_slab_.Free(place);
-    throw;
-  }
-  names_.Prepare(place, name);
-  link.owner.store(entry.slot, std::memory_order_release);
-  // Before others can find it: they look here whether it is still this task's.
+  links_.Set(entry.slot, name);
+  names_.Prepare(entry.slot, name);
+  // Before others can find it: they look here whether it is this task's.
   entry.SetTold(Entry::kNamed, true);
-  entry.name_place.store(place + 1, std::memory_order_release);
 }
 
 bool Registry::ClaimName(Entry& entry, std::string_view name) {
-  if (names_.Insert(PlaceOf(entry), name)) return true;
+  if (names_.Insert(entry.slot, name)) return true;
   DropName(entry);
   return false;
 }
 
 void Registry::Withdraw(Entry& entry) {
-  if (entry.Tells(Entry::kNamed)) {
-    names_.Remove(PlaceOf(entry));
-  }
+  if (entry.Tells(Entry::kNamed)) names_.Remove(entry.slot);
   entry.state.Withdraw();
   entry.cell = {};
   Release(entry, nullptr);
@@ -165,19 +149,16 @@ Registry::Found Registry::Lookup(TaskId id) const {
 
 Registry::Found Registry::Lookup(std::string_view name) const {
   while (true) {
-    const std::optional<uint32_t> place = names_.Find(name);
-    if (!place.has_value()) return {};
-    const NameLink& link = name_slab_.At(*place);
-    Entry& entry = slab_.At(link.owner.load(std::memory_order_acquire));
+    const std::optional<uint32_t> slot = names_.Find(name);
+    if (!slot.has_value()) return {};
+    Entry& entry = slab_.At(*slot);
     const Snapshot seen = entry.state.Load();
     const TaskId id = entry.Id();
-    // The entry lets go of its name's place before it is released: if it still has it,
-    // `seen` is a state of a task of this name, or of one that has ended since, which the
+    // The slot's next task has no name before its own is whole. So if it says that this is its
+    // name, `seen` is a state of a task of this name, or of one that has ended since, which the
     // caller's CAS will tell. Otherwise the task of this name has ended: look again.
-    const bool its_own = entry.name_place.load(std::memory_order_acquire) == *place + 1;
-    if (!seen.Is(Phase::kFree) && id.valid() && its_own && link.name.Equals(name)) {
-      return {&entry, seen, id};
-    }
+    const bool its_own = entry.Tells(Entry::kNamed) && NameAt(*slot).Equals(name);
+    if (!seen.Is(Phase::kFree) && id.valid() && its_own) return {&entry, seen, id};
   }
 }
 
@@ -192,10 +173,8 @@ void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const 
       CauseOf(ending) != CancelCause::kDeadline) {
     outcome.set_cause(CauseOf(ending));
   }
-  outcome.set_attempts(entry.attempts.load(std::memory_order_relaxed));
-  if (entry.Tells(Entry::kNamed)) {
-    names_.Remove(PlaceOf(entry));
-  }
+  outcome.set_attempts(entry.attempts().load(std::memory_order_relaxed));
+  if (entry.Tells(Entry::kNamed)) names_.Remove(entry.slot);
   {
     const LateWake::Aside aside;
     const NoWaiting here(pool_);  // user code: its destructor must not wait for this task
@@ -221,9 +200,7 @@ void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const 
 }
 
 void Registry::OnIdle(Seat& seat) noexcept {
-  Ended& ended = ended_[seat.number()];
-  slab_.FreeNow(ended.entries);
-  name_slab_.FreeNow(ended.names);
+  slab_.FreeNow(ended_[seat.number()].slots);
   gate_.TellIfEmpty();
 }
 
@@ -240,7 +217,7 @@ std::optional<StuckTask> Registry::Abandon(Entry& entry, Snapshot seen, TimePoin
   } catch (const std::bad_alloc&) {  // it comes all the same, with less to say
     task.id = entry.Id();
   }
-  outcome.set_attempts(entry.attempts.load(std::memory_order_acquire));
+  outcome.set_attempts(entry.attempts().load(std::memory_order_acquire));
   outcome.set_cause(CauseOf(entry.state.Load()));  // TryAbandon wants a stop, and the first stays
   if (!entry.state.TryAbandon(seen.epoch(), force)) return std::nullopt;
   if (entry.attempt.attempt().Joins()) SayThatChildrenRun(task, outcome);
@@ -287,41 +264,24 @@ void Registry::PublishLast(const Entry& entry, const TaskOutcome* outcome, TimeP
   OwnRules::Of(entry.rules)->TellParent(entry, *outcome);
 }
 
-std::optional<uint32_t> Registry::TakeName(Entry& entry) {
-  if (!entry.Tells(Entry::kNamed)) return std::nullopt;
-  entry.SetTold(Entry::kNamed, false);
-  return entry.name_place.exchange(0, std::memory_order_acq_rel) - 1;
-}
-
-void Registry::FreeName(std::optional<uint32_t> place, Ended* ended) {
-  if (!place.has_value()) return;
-  name_slab_.At(*place).name.Set({});
-  ended != nullptr ? name_slab_.FreeLater(*place, ended->names) : name_slab_.Free(*place);
-}
-
 void Registry::Release(Entry& entry, const Seat* seat) {
   const uint32_t slot = entry.slot;
   Children* left = nullptr;
   entry.failures = 0;
   entry.draws = 0;
-  entry.attempts.store(0, std::memory_order_relaxed);
   if (const RuleSet* const rules = std::exchange(entry.rules, nullptr); rules != nullptr) {
     if (rules->kept != RuleSet::Kept::kInBook) [[unlikely]]
       left = LetGoOfRules(rules);
   }
-  // Before the slot is free: see Lookup. The place of the name goes after it: who reads a
-  // later name there must find that this task is gone. Who waits for the release must find
-  // room, so the gate comes first; the slabs have slots to spare for that moment.
-  const std::optional<uint32_t> place = TakeName(entry);
+  // Before the slot is free: see Lookup. Who waits for the release must find room, so the gate
+  // comes first; the slab has slots to spare for that moment.
   entry.id.store(0, std::memory_order_release);
   // After the id: List must not show a child without its parent.
   if (entry.Tells(Entry::kChild)) [[unlikely]]
     entry.SetTold(Entry::kChild, false);
   seat != nullptr ? gate_.LeaveAt(1 + seat->number()) : gate_.Leave(1);
   const Snapshot before = entry.state.Release();
-  Ended* const ended = seat != nullptr ? &ended_[seat->number()] : nullptr;
-  FreeName(place, ended);
-  ended != nullptr ? slab_.FreeLater(slot, ended->entries) : slab_.Free(slot);
+  seat != nullptr ? slab_.FreeLater(slot, ended_[seat->number()].slots) : slab_.Free(slot);
   if (before.joined()) GoneOf(slot).Notify();
   // Last: when the parent's attempt has ended, there is room for another child.
   if (left != nullptr) [[unlikely]]

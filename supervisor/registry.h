@@ -20,13 +20,14 @@
 #include "supervisor/entry.h"
 #include "supervisor/lifecycle.h"
 #include "supervisor/name_index.h"
+#include "supervisor/name_links.h"
 #include "supervisor/publisher.h"
 #include "taskvisor/supervisor.h"
 
 namespace taskvisor::internal {
 
-// Slots, and places of names, that are being given back when their members have left
-// already: one for each thread that is stopped in those few lines.
+// Slots that are being given back when their members have left already: one for each thread that
+// is stopped in those few lines.
 inline constexpr uint32_t kSpareSlots = 65536;
 
 // Of the attempt that a task ends with: the event that is still to be told, and what it may refer
@@ -51,7 +52,6 @@ inline uint32_t SlotsFor(size_t max_tasks, size_t seats) {
 //
 // Every slot given out is counted in the Lifecycle first, so the slab never runs dry
 // under a caller that passed the gate: it has slots to spare for those on their way back.
-// A name has a place of its own, in a second slab: anonymous tasks need none.
 //
 // Progress: Reserve, SetName, ClaimName, Lookup, Finish are lock-free (malloc when the slab or
 // a long name needs new memory: in Reserve and SetName, which throw without it). Nothing here waits
@@ -71,18 +71,18 @@ class Registry : public Idler {
   [[nodiscard]] Entry& Reserve(uint64_t id);
   // The memory of a slot that is to be written soon.
   void CallFor(uint32_t slot) const { PrefetchForWrite(&slab_.At(slot), sizeof(Entry)); }
-  // A reserved entry gets a place for its name, which nobody finds yet.
+  // Of a reserved entry; nobody finds it yet.
   void SetName(Entry& entry, std::string_view name);
   // Publishes the name that was set. False: taken, and the entry has none any more.
   [[nodiscard]] bool ClaimName(Entry& entry, std::string_view name);
-  // The place of a name, if it is one, that is about to be set.
+  // A name, if it is one, that is about to be claimed.
   void CallForPlaceOf(std::string_view name) const {
     if (!name.empty()) names_.CallFor(name);
   }
   // A named task is about to end.
-  void CallForName(const Entry& entry) const { names_.CallFor(PlaceOf(entry)); }
+  void CallForName(const Entry& entry) const { names_.CallFor(entry.slot); }
   // Takes a name back that was set and not claimed, if there is one.
-  void DropName(Entry& entry) { FreeName(TakeName(entry), /*ended=*/nullptr); }
+  static void DropName(Entry& entry) { entry.SetTold(Entry::kNamed, false); }
   // Gives a reserved entry back as if it had never been; its name, if claimed, is free.
   void Withdraw(Entry& entry);
 
@@ -93,7 +93,7 @@ class Registry : public Idler {
     TaskId id;
   };
   [[nodiscard]] Entry& At(uint32_t slot) const { return slab_.At(slot); }
-  [[nodiscard]] const Name& NameAt(uint32_t place) const { return name_slab_.At(place).name; }
+  [[nodiscard]] const Name& NameAt(uint32_t slot) const { return links_.At(slot).name; }
   [[nodiscard]] Found Lookup(TaskId id) const;
   [[nodiscard]] Found Lookup(std::string_view name) const;
 
@@ -142,10 +142,9 @@ class Registry : public Idler {
  private:
   static constexpr size_t kGoneShards = 64;
 
-  // What the tasks that ended on a seat have left behind.
+  // The slots that tasks which ended on a seat have left behind.
   struct alignas(kCacheLine) Ended {
-    Slab<Entry>::Returned entries;
-    Slab<NameLink>::Returned names;
+    Slab<Entry>::Returned slots;
   };
 
   // A consistent copy of what `read` reads of the entry, if it holds a task.
@@ -159,10 +158,6 @@ class Registry : public Idler {
       if (after.epoch() == seen.epoch() && after.committed()) return true;
     }
   }
-  // REQUIRES: it has a name. relaxed: the caller owns its phase.
-  static uint32_t PlaceOf(const Entry& entry) {
-    return entry.name_place.load(std::memory_order_relaxed) - 1;
-  }
   void DestroyError(KeptError error, TaskOutcome* outcome) const;
   // No outcome: the end event was published when the task was given up.
   void PublishLast(const Entry& entry, const TaskOutcome* outcome, TimePoint now,
@@ -170,9 +165,6 @@ class Registry : public Idler {
   void PublishLastOfChild(const Entry& entry, const TaskOutcome* outcome, TimePoint now,
                           const EventDraft* before);
   void Release(Entry& entry, const Seat* seat);
-  // Parts the entry from its name's place, if it has one.
-  [[nodiscard]] static std::optional<uint32_t> TakeName(Entry& entry);
-  void FreeName(std::optional<uint32_t> place, Ended* ended);
   EventCount& GoneOf(uint32_t slot) { return gone_[slot % kGoneShards]; }
 
   Publisher& publisher_;
@@ -183,7 +175,7 @@ class Registry : public Idler {
   const std::unique_ptr<Ended[]> ended_;
   Lifecycle gate_;
   Slab<Entry> slab_;
-  Slab<NameLink> name_slab_;
+  NameLinks links_;
   NameIndex names_;
   std::array<EventCount, kGoneShards> gone_;
 };

@@ -54,7 +54,7 @@ std::vector<TaskInfo> Registry::List(absl::FunctionRef<ParentMap()> parents_now)
       info.id = entry.Id();
       info.name = NameOf(entry, info.id);
       info.phase = PhaseOf(seen);
-      info.attempt = entry.attempts.load(std::memory_order_acquire);
+      info.attempt = entry.attempts().load(std::memory_order_acquire);
     });
     if (!held || !info.id.valid()) return;
     if (child) children.push_back(info.id.value());

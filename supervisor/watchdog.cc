@@ -174,7 +174,7 @@ void Watchdog::TellStuck(const Silence& silence, const std::string& stack) {
   const TimePoint now = clock_.Now();
   const std::string line = ToOneLine(stack, kMaxReasonLength);
   publisher_.Emit(EventKind::kTaskStuck, now, entry, [&](EventDraft& e) {
-    e.WithAttempt(entry.attempts.load(std::memory_order_relaxed))
+    e.WithAttempt(entry.attempts().load(std::memory_order_relaxed))
         .WithDuration(now - TimePoint(Duration(silence.view.start)))
         .WithThread(entry.thread.load(std::memory_order_relaxed))
         .WithReason(line);
@@ -187,7 +187,7 @@ void Watchdog::TellRecovered(Entry& entry, uint64_t epoch, TimePoint start,
   if (!entry.state.TrySilence(epoch, /*silent=*/false)) return;
   const TimePoint now = clock_.Now();
   publisher_.Emit(EventKind::kTaskRecovered, now, entry, [&](EventDraft& e) {
-    e.WithAttempt(entry.attempts.load(std::memory_order_relaxed))
+    e.WithAttempt(entry.attempts().load(std::memory_order_relaxed))
         .WithDuration(now - start)
         .WithThread(thread.has_value() ? *thread : entry.thread.load(std::memory_order_relaxed));
   });

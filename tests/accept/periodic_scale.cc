@@ -30,14 +30,14 @@
 #include <vector>
 
 #include "sched/timer_queue.h"
-#include "supervisor/entry.h"
+#include "supervisor/task_timers.h"
 #include "taskvisor/supervisor.h"
 #include "tests/accept/figures.h"
 #include "tests/accept/held_up.h"
 
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
-using taskvisor::internal::Entry;
+using taskvisor::internal::TaskTimers;
 using taskvisor::internal::Timer;
 using taskvisor::internal::TimerQueue;
 using taskvisor::testing::Lateness;
@@ -63,15 +63,15 @@ int64_t NowNs() { return steady_clock::now().time_since_epoch().count(); }
 
 }  // namespace
 
-// Entry::OnFire, as every object but its own sees it.
-extern "C" void __real__ZN9taskvisor8internal5Entry6OnFireERNS0_5TimerEm(Timer&, uint64_t);
-extern "C" void __wrap__ZN9taskvisor8internal5Entry6OnFireERNS0_5TimerEm(Timer& timer,
-                                                                         uint64_t tag) {
+// TaskTimers::OnFire, as every object but its own sees it.
+extern "C" void __real__ZN9taskvisor8internal10TaskTimers6OnFireERNS0_5TimerEm(Timer&, uint64_t);
+extern "C" void __wrap__ZN9taskvisor8internal10TaskTimers6OnFireERNS0_5TimerEm(Timer& timer,
+                                                                               uint64_t tag) {
   const int64_t due = timer.deadline.load(std::memory_order_relaxed);
-  const uint32_t slot = static_cast<Entry&>(timer).slot;
+  const uint32_t slot = TaskTimers::SlotOf(timer);
   g_run->due[slot].store(due, std::memory_order_relaxed);
   const bool counts = g_run->measuring.load(std::memory_order_relaxed);
-  __real__ZN9taskvisor8internal5Entry6OnFireERNS0_5TimerEm(timer, tag);
+  __real__ZN9taskvisor8internal10TaskTimers6OnFireERNS0_5TimerEm(timer, tag);
   if (!counts) return;
   thread_local taskvisor::testing::HeldUp held_up;
   const int64_t now = NowNs();
