@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -86,6 +87,30 @@ TEST(ContractManagement, S100_ListIsSortedByIdAndShowsEveryPhase) {
     EXPECT_EQ(list[i].name, names[i]);
     EXPECT_EQ(list[i].phase, phases[i]) << Label(list[i].phase);
     EXPECT_EQ(list[i].attempt, i == 3 ? 0u : 1u);
+  }
+}
+
+// The slot of a named task becomes another one's: with another name, with none, with a long one.
+TEST(ContractManagement, S100_AFreedSlotKeepsNothingOfItsLastTasksName) {
+  Harness harness({.max_tasks = 1});
+  const SupervisorHandle handle = harness.Serve();
+  const std::string names[] = {"first", "", std::string(kMaxNameLength, 'n'), "", "last"};
+  std::string before;
+  std::optional<uint32_t> slot;
+  for (const std::string& name : names) {
+    const auto task = handle.AddAndWatch(TaskSpec::Once(name, UntilCancelled));
+    ASSERT_TRUE(task.ok()) << task.status();
+    EXPECT_EQ(task->id.slot(), slot.value_or(task->id.slot()));
+    slot = task->id.slot();
+    const std::vector<TaskInfo> list = handle.List();
+    ASSERT_EQ(list.size(), 1u);
+    EXPECT_EQ(list.front().name, name.empty() ? task->id.ToString() : name);
+    if (!before.empty()) {
+      EXPECT_FALSE(handle.CancelByName(before).value());
+    }
+    EXPECT_TRUE((name.empty() ? handle.Cancel(task->id) : handle.CancelByName(name)).value());
+    EXPECT_TRUE(task->waiter.Drained().ok());
+    before = name;
   }
 }
 
