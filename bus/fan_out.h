@@ -42,6 +42,9 @@ class FanOutHooks {
                                               typename Subscription<T>::Offered why,
                                               uint64_t count) noexcept = 0;
 
+  // What was observed since the last call is about to be read by the subscribers.
+  virtual void OnHandedOver() noexcept {}
+
   // Nothing to fan out; the thread is about to park.
   virtual void OnIdle() noexcept = 0;
 
@@ -103,6 +106,7 @@ class FanOut {
   void SkipHoles() {
     if (const uint64_t missing = ring_.SkipHoles(); missing > 0) Lag(missing, ring_.number());
     OfferBatch();
+    hooks_.OnHandedOver();
     ring_.Tell();
   }
 
@@ -113,6 +117,7 @@ class FanOut {
     for (size_t i = 0; i < subscriptions_.size(); ++i) ReportRefusal(i);
     SendReports();
     OfferBatch();
+    hooks_.OnHandedOver();
     for (const auto& subscription : subscriptions_) subscription->Flush();
   }
 
@@ -170,6 +175,7 @@ class FanOut {
     SendReports();
     OfferBatch();  // after the close, what SendReports said
     CountFannedOut(count);
+    hooks_.OnHandedOver();
     ring_.Tell();
     for (const auto& subscription : subscriptions_) subscription->Flush();
   }

@@ -302,7 +302,7 @@ void Admission::Announce(const Entry& entry, TimePoint now) {
 void Admission::Furnish(Entry& entry, TaskSpec& spec, uint64_t ordinal) {
   entry.ordinal = ordinal;
   entry.SetPriority(entry.rules->priority);
-  entry.body = SpecAccess::TakeBody(spec);
+  entry.body = std::move(SpecAccess::BodyOf(spec));
   entry.cell = SpecAccess::TakeCell(spec);
 }
 

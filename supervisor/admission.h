@@ -17,7 +17,8 @@ namespace taskvisor::internal {
 // What the supervisor takes out of a spec.
 class SpecAccess {
  public:
-  static TaskBody TakeBody(TaskSpec& spec) { return std::move(spec.body_); }
+  // To be taken from.
+  static TaskBody& BodyOf(TaskSpec& spec) { return spec.body_; }
   // Null: none is stated.
   static RetryRule* RuleOf(TaskSpec& spec) {
     return (spec.stated_ & TaskSpec::kRetryIf) != 0 ? &spec.rest_->retry_if : nullptr;

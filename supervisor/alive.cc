@@ -43,7 +43,7 @@ struct Applied {
 };
 
 template <class Tasks, class Key>
-Applied Apply(Tasks& tasks, Key key, const AliveTracker::Fact& fact, Effect effect) {
+Applied ApplyTo(Tasks& tasks, Key key, const AliveTracker::Fact& fact, Effect effect) {
   const auto found = tasks.find(key);
   const bool known = found != tasks.end();
   if (known && fact.sequence <= found->second.sequence) return {false, found->second.alive};
@@ -64,15 +64,14 @@ Applied Apply(Tasks& tasks, Key key, const AliveTracker::Fact& fact, Effect effe
 
 bool AliveTracker::Cares(EventKind kind) { return EffectOf(kind) != Effect::kIgnored; }
 
-bool AliveTracker::Update(const Fact& fact) {
+bool AliveTracker::Apply(const Fact& fact) {
   const Effect effect = EffectOf(fact.kind);
   if (effect == Effect::kIgnored) return false;
-  std::lock_guard lock(mutex_);
-  if (fact.id.valid()) return UpdateOfId(fact);
-  return Apply(by_name_, std::string(fact.name), fact, effect).changed;
+  if (fact.id.valid()) return ApplyToId(fact);
+  return ApplyTo(by_name_, std::string(fact.name), fact, effect).changed;
 }
 
-bool AliveTracker::UpdateOfId(const Fact& fact) {
+bool AliveTracker::ApplyToId(const Fact& fact) {
   const Effect effect = EffectOf(fact.kind);
   const uint64_t id = fact.id.value();
   // First: without memory for it the fact is not applied.
@@ -81,21 +80,15 @@ bool AliveTracker::UpdateOfId(const Fact& fact) {
     MakeRoom(names_);
     names_.emplace(id, std::move(name));
   }
-  const Applied applied = Apply(by_id_, id, fact, effect);
+  const Applied applied = ApplyTo(by_id_, id, fact, effect);
   if (!applied.alive && !fact.name.empty()) names_.erase(id);
   return applied.changed;
 }
 
-void AliveTracker::Reconcile(const IsLive& is_live) {
-  std::lock_guard lock(mutex_);
+void AliveTracker::Drop(const IsLive& is_live) {
   absl::erase_if(by_id_,
                  [&](const auto& task) { return !is_live(TaskId(task.first, task.second.slot)); });
   absl::erase_if(names_, [&](const auto& name) { return !by_id_.contains(name.first); });
-}
-
-size_t AliveTracker::size() const {
-  std::lock_guard lock(mutex_);
-  return by_id_.size() + by_name_.size();
 }
 
 std::string AliveTracker::CalledBy(uint64_t id, const State& state) const {

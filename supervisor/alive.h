@@ -38,21 +38,39 @@ class AliveTracker {
     std::string_view name;  // empty: called by its id
   };
 
+  // Whether an id is registered. After lag its TaskRemoved may be lost: so who asks is told of live
+  // ones only, and all others are dropped by Reconcile when there are too many.
+  using IsLive = std::function<bool(TaskId)>;
+
   // Whether an event of this kind can change anything here.
   [[nodiscard]] static bool Cares(EventKind kind);
 
+  // The writer's, for several facts: readers wait until it is gone. Nothing else of the tracker is
+  // to be called by its thread meanwhile.
+  class Batch {
+   public:
+    explicit Batch(AliveTracker& tracker) : tracker_(tracker), lock_(tracker.mutex_) {}
+    bool Update(const Fact& fact) { return tracker_.Apply(fact); }
+    void Reconcile(const IsLive& is_live) { tracker_.Drop(is_live); }
+    [[nodiscard]] size_t size() const { return tracker_.Count(); }
+
+   private:
+    AliveTracker& tracker_;
+    const std::lock_guard<std::mutex> lock_;
+  };
+
   // True if the visible flag changed or an entry went away.
-  bool Update(const Fact& fact);
+  bool Update(const Fact& fact) { return Batch(*this).Update(fact); }
   bool Update(const Event& event) {
     return Update({event.kind(), event.sequence, event.id().value_or(TaskId()), event.task()});
   }
 
-  // Whether an id is registered. After lag its TaskRemoved may be lost: so who asks is told of live
-  // ones only, and all others are dropped by Reconcile when there are too many.
-  using IsLive = std::function<bool(TaskId)>;
-  void Reconcile(const IsLive& is_live);
+  void Reconcile(const IsLive& is_live) { Batch(*this).Reconcile(is_live); }
 
-  [[nodiscard]] size_t size() const;
+  [[nodiscard]] size_t size() const {
+    const std::lock_guard lock(mutex_);
+    return Count();
+  }
 
   // Names of the alive ones, sorted, each once.
   [[nodiscard]] std::vector<std::string> Snapshot(const IsLive& is_live = {}) const;
@@ -71,7 +89,11 @@ class AliveTracker {
   }
   // What people call one that is alive.
   [[nodiscard]] std::string CalledBy(uint64_t id, const State& state) const;
-  bool UpdateOfId(const Fact& fact);
+  // REQUIRES, down to Count: the lock.
+  bool Apply(const Fact& fact);
+  bool ApplyToId(const Fact& fact);
+  void Drop(const IsLive& is_live);
+  [[nodiscard]] size_t Count() const { return by_id_.size() + by_name_.size(); }
 
   mutable std::mutex mutex_;
   absl::flat_hash_map<uint64_t, State> by_id_;

@@ -112,18 +112,25 @@ void FlightRecorder::Fit(const EventRecord& record, Content& content) {
 
 void FlightRecorder::Record(const EventRecord& record) noexcept {
   if (size_ == 0) return;
+  if (record.text_size <= kTextBytes) return Put(&record, sizeof(record) + record.text_size);
   Content content;
   Fit(record, content);
-  const size_t bytes = sizeof(EventRecord) + content.record.text_size;
-  Words words;
-  std::memcpy(words.data(), &content, sizeof(content));
+  Put(&content, sizeof(EventRecord) + content.record.text_size);
+}
 
+void FlightRecorder::Put(const void* bytes, size_t size) noexcept {
+  const auto* const from = static_cast<const char*>(bytes);
   const uint64_t n = recorded_.load(std::memory_order_relaxed);  // relaxed: our own
   Cell& cell = cells_[n % size_];
   cell.stamp.store(2 * n + 1, std::memory_order_relaxed);  // relaxed: each word below carries it
-  for (size_t i = 0; i * sizeof(uint64_t) < bytes; ++i) {
-    cell.words[i].store(words[i], std::memory_order_release);
-  }
+  const auto store = [&](size_t i, size_t part) {
+    uint64_t word = 0;
+    std::memcpy(&word, from + i * sizeof(word), part);
+    cell.words[i].store(word, std::memory_order_release);
+  };
+  const size_t whole = size / sizeof(uint64_t);
+  for (size_t i = 0; i < whole; ++i) store(i, sizeof(uint64_t));
+  if (const size_t rest = size % sizeof(uint64_t); rest != 0) store(whole, rest);
   cell.stamp.store(2 * n + 2, std::memory_order_release);
   recorded_.store(n + 1, std::memory_order_release);  // pairs with the acquire in Dump and Of
 }

@@ -82,6 +82,8 @@ class FlightRecorder {
 
   // The record with as much of its text as fits.
   static void Fit(const EventRecord& record, Content& content);
+  // The next cell gets so many bytes.
+  void Put(const void* bytes, size_t size) noexcept;
   // False if record n is not there any more, or not whole.
   bool Read(uint64_t n, Content& content) const noexcept;
 

@@ -167,11 +167,12 @@ void SubscriberSet::Observe(const EventRecord& record) noexcept {
   recorder_->Record(record);
   try {
     if (hooks_.on_observe) {
+      batch_.reset();  // a test may ask
       record.ReadTo(seen_);
       hooks_.on_observe(seen_);
     }
     if (!AliveTracker::Cares(record.kind)) return;
-    alive_.Update({record.kind, record.sequence, TaskId(record.id, record.slot), record.name()});
+    Alive().Update({record.kind, record.sequence, TaskId(record.id, record.slot), record.name()});
   } catch (const std::exception& error) {
     if (IsInternalDiagnostic(record.kind)) return;
     EventDraft draft(EventKind::kRuntimeFailure);
@@ -194,9 +195,10 @@ Report<EventRecord> SubscriberSet::MakeLag(uint64_t lost) noexcept {
 }
 
 bool SubscriberSet::Reconcile() noexcept {
-  if (alive_.size() <= 2 * members_.count() + kReconcileSlack) return false;
+  AliveTracker::Batch& alive = Alive();
+  if (alive.size() <= 2 * members_.count() + kReconcileSlack) return false;
   try {
-    alive_.Reconcile(members_.has);
+    alive.Reconcile(members_.has);
   } catch (const std::exception&) {
     // No memory: the tracker stays as it was; it is a cache.
   }

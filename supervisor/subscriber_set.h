@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,8 +62,10 @@ class SubscriberSet final : public FanOutHooks<EventRecord> {
   Report<EventRecord> MakeRefusal(const Subscription<EventRecord>& subscription,
                                   Subscription<EventRecord>::Offered why,
                                   uint64_t count) noexcept override;
+  void OnHandedOver() noexcept override { batch_.reset(); }
   void OnIdle() noexcept override {
     if (stale_ && Reconcile()) stale_ = false;
+    batch_.reset();
   }
   bool IsDiagnostic(const EventRecord& record) const noexcept override {
     return IsInternalDiagnostic(record.kind);
@@ -71,6 +74,8 @@ class SubscriberSet final : public FanOutHooks<EventRecord> {
   // Where that drops half of the tracker at least, since it looks at all of it. False: it would
   // not.
   bool Reconcile() noexcept;
+  // To change the tracker with, until what was observed is handed over.
+  AliveTracker::Batch& Alive() { return batch_.has_value() ? *batch_ : batch_.emplace(alive_); }
 
   const Hooks& hooks_;
   Clock& clock_;
@@ -80,6 +85,7 @@ class SubscriberSet final : public FanOutHooks<EventRecord> {
   Event seen_;  // the fan-out thread's, to read records into
   // The fan-out thread's: events were lost since the tracker was reconciled.
   bool stale_ = false;
+  std::optional<AliveTracker::Batch> batch_;
   const std::shared_ptr<EventCount> done_ = std::make_shared<EventCount>();
   // A way for callbacks' exceptions back onto the bus; emptied before the bus goes.
   struct BackChannel;

@@ -307,11 +307,14 @@ class TaskSpec {
     internal::RetryRule retry_if;
   };
 
-  TaskSpec(std::string&& name, TaskBody&& body, bool async)
-      : name_(std::move(name)), body_(std::move(body)), stated_(async ? kAsync : 0) {}
-  TaskSpec(std::string&& name, TaskBody&& body, bool async, RestartPolicy restart)
+  // `body`: what a TaskBody is made of, here and in its place.
+  template <class Body>
+  TaskSpec(std::string&& name, Body&& body, bool async)
+      : name_(std::move(name)), body_(std::forward<Body>(body)), stated_(async ? kAsync : 0) {}
+  template <class Body>
+  TaskSpec(std::string&& name, Body&& body, bool async, RestartPolicy restart)
       : name_(std::move(name)),
-        body_(std::move(body)),
+        body_(std::forward<Body>(body)),
         stated_(static_cast<uint16_t>(kRestart | (async ? kAsync : 0))),
         restart_(restart) {}
 
@@ -356,7 +359,8 @@ class TaskSpec {
   static SpecFor<F> Make(std::string&& name, F&& body, Restart... restart) {
     constexpr bool kAsync = internal::kIsAsync<F>;
     if constexpr (!internal::kHasValue<F>) {
-      return TaskSpec(std::move(name), MakeBody(std::move(body)), kAsync, restart...);
+      if (IsNull(body)) return TaskSpec(std::move(name), nullptr, kAsync, restart...);
+      return TaskSpec(std::move(name), AsBody(std::move(body)), kAsync, restart...);
     } else {
       if (IsNull(body)) return {TaskSpec(std::move(name), nullptr, kAsync, restart...), nullptr};
       auto task = std::make_shared<internal::ValueTask<F>>(std::move(body));
@@ -365,8 +369,7 @@ class TaskSpec {
   }
 
   template <class F>
-  static TaskBody MakeBody(F&& body) {
-    if (IsNull(body)) return nullptr;
+  static auto AsBody(F&& body) {
     return [body = std::move(body)](TaskContext& context) mutable -> TaskResult {
       if constexpr (internal::kIsAsync<F>) {
         return internal::StartAsync(body, context, nullptr);
