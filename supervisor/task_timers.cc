@@ -1,7 +1,5 @@
 #include "supervisor/task_timers.h"
 
-#include <new>
-
 #include "supervisor/actor.h"
 
 namespace taskvisor::internal {
@@ -10,16 +8,6 @@ const TaskTimers::Page& TaskTimers::PageOf(const Timer& timer) {
   static_assert(sizeof(Page) == kPageSize && alignof(Page) == kPageSize);
   const auto address = reinterpret_cast<uintptr_t>(&timer);
   return *reinterpret_cast<const Page*>(address - address % kPageSize);
-}
-
-Timer& TaskTimers::At(uint32_t slot) {
-  Page& page = pages_[slot / kTimers];
-  Timer& timer = page.timers[slot % kTimers];
-  if (timer.fire != nullptr) return timer;
-  // Still zero bytes. relaxed: whoever arms one of this page first says the same; the timer thread
-  // learns it with the timer.
-  page.owner.store(this, std::memory_order_relaxed);
-  return *new (&timer) Timer(&OnFire);
 }
 
 uint32_t TaskTimers::SlotOf(const Timer& timer) {

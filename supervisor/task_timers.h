@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 #include "sched/atomic.h"
 #include "sched/timer.h"
@@ -55,7 +56,15 @@ class TaskTimers {
 
   static void OnFire(Timer& timer, uint64_t tag);
   static const Page& PageOf(const Timer& timer);
-  Timer& At(uint32_t slot);
+  Timer& At(uint32_t slot) {
+    Page& page = pages_[slot / kTimers];
+    Timer& timer = page.timers[slot % kTimers];
+    if (timer.fire != nullptr) return timer;
+    // Still zero bytes. relaxed: whoever arms one of this page first says the same; the timer
+    // thread learns it with the timer.
+    page.owner.store(this, std::memory_order_relaxed);
+    return *new (&timer) Timer(&OnFire);
+  }
 
   TimerQueue& queue_;
   Actor& actor_;
