@@ -28,15 +28,16 @@ class IndexStack {
   void PushChain(uint32_t first, uint32_t last, Link link) {
     uint64_t head = head_.load(std::memory_order_acquire);
     do {
-      // relaxed: published by the release of the CAS; a stale reader's CAS fails.
-      link(last).store(static_cast<uint32_t>(head), std::memory_order_relaxed);
+      // Published by the release of the CAS; a stale popper's CAS fails. release: who reads a link
+      // for what it was before (see Entry) sees that it is one now.
+      link(last).store(static_cast<uint32_t>(head), std::memory_order_release);
     } while (!head_.compare_exchange_weak(head, Retag(head, first + 1), std::memory_order_acq_rel,
                                           std::memory_order_acquire));
   }
   // Puts `index` in front of `next` in a chain of the caller's.
   template <class Link>
   static void LinkTo(uint32_t index, uint32_t next, Link link) {
-    link(index).store(next + 1, std::memory_order_relaxed);  // relaxed: as in PushChain
+    link(index).store(next + 1, std::memory_order_release);  // as in PushChain
   }
 
   template <class Link>

@@ -111,7 +111,7 @@ Entry& Registry::Reserve(uint64_t id) {
   }
   // What the slot's last task has left, before it is another's: see Lookup.
   if (entry.Tells(Entry::kNamed)) entry.SetTold(Entry::kNamed, false);
-  entry.attempts().store(0, std::memory_order_relaxed);
+  entry.attempts().store(0, std::memory_order_release);
   entry.state.Reserve();
   entry.id.store(id, std::memory_order_release);
   return entry;

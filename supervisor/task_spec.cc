@@ -21,13 +21,13 @@ TaskWaiter TaskSpec::Watch() {
 
 TaskDefaults TaskSpec::Resolve(const TaskDefaults& defaults) const {
   return {.restart = restart().value_or(defaults.restart),
-          .backoff = (stated_ & kBackoff) != 0 ? rest_->backoff : defaults.backoff,
+          .backoff = backoff().value_or(defaults.backoff),
           .timeout = timeout().value_or(defaults.timeout),
           .max_retries = max_retries().value_or(defaults.max_retries),
           .heartbeat = heartbeat().value_or(defaults.heartbeat),
           .priority = (stated_ & kPriority) != 0 ? priority_ : defaults.priority,
           .cpu_time = cpu_time().value_or(defaults.cpu_time),
-          .deadline = (stated_ & kDeadline) != 0 ? *deadline() : defaults.deadline};
+          .deadline = deadline().value_or(defaults.deadline)};
 }
 
 }  // namespace taskvisor

@@ -48,10 +48,10 @@ class TaskTimers {
  private:
   // Whose timer it is, is told by where it is: a line at the beginning of its page says so.
   static constexpr size_t kPageSize = 4096;
-  static constexpr uint32_t kTimers = kPageSize / sizeof(Timer) - 1;
+  static constexpr uint32_t kTimers = kPageSize / kCacheLine - 1;
   struct alignas(kPageSize) Page {
     Atomic<TaskTimers*> owner;
-    std::array<Timer, kTimers> timers;
+    alignas(kCacheLine) std::array<Timer, kTimers> timers;
   };
 
   static void OnFire(Timer& timer, uint64_t tag);

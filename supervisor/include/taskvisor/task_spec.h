@@ -251,7 +251,8 @@ class TaskSpec {
   // Stated settings; empty = inherited.
   [[nodiscard]] std::optional<RestartPolicy> restart() const { return If(kRestart, restart_); }
   [[nodiscard]] std::optional<BackoffPolicy> backoff() const {
-    return (stated_ & kBackoff) != 0 ? std::optional(rest_->backoff) : std::nullopt;
+    const bool stated = (stated_ & kBackoff) != 0 && rest_ != nullptr;  // not of one moved from
+    return stated ? std::optional(rest_->backoff) : std::nullopt;
   }
   [[nodiscard]] std::optional<std::optional<Duration>> timeout() const {
     return If(kTimeout, (stated_ & kNoTimeout) != 0 ? std::nullopt : std::optional(timeout_));
@@ -335,7 +336,8 @@ class TaskSpec {
   [[nodiscard]] std::optional<std::optional<Duration>> IfInRest(Stated stated, Stated none,
                                                                 Duration Rest::*value) const {
     if ((stated_ & stated) == 0) return std::nullopt;
-    return (stated_ & none) != 0 ? std::optional<Duration>() : rest_.get()->*value;
+    if ((stated_ & none) != 0) return std::optional<Duration>();
+    return rest_ != nullptr ? std::optional(std::optional(rest_.get()->*value)) : std::nullopt;
   }
   Rest& MakeRest() {
     if (rest_ == nullptr) rest_ = std::make_unique<Rest>();
