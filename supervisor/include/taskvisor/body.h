@@ -84,6 +84,18 @@ decltype(auto) CallWith(F& body, TaskContext& context) {
 template <class F>
 TaskResult StartAsync(F& body, TaskContext& context, void* place);
 
+// There is nothing to call.
+template <class F>
+[[nodiscard]] bool IsNull(const F& body) {
+  if constexpr (std::constructible_from<bool, const F&> && !std::convertible_to<F&, int>) {
+    return !static_cast<bool>(body);
+  } else if constexpr (std::is_pointer_v<F>) {
+    return body == nullptr;
+  } else {
+    return false;
+  }
+}
+
 }  // namespace internal
 
 // A body: takes TaskContext& or nothing; returns nothing (success), TaskResult, absl::Status,

@@ -314,10 +314,10 @@ class TaskSpec {
       : name_(std::move(name)), body_(std::forward<Body>(body)), stated_(async ? kAsync : 0) {}
   template <class Body>
   TaskSpec(std::string&& name, Body&& body, bool async, RestartPolicy restart)
-      : name_(std::move(name)),
-        body_(std::forward<Body>(body)),
-        stated_(static_cast<uint16_t>(kRestart | (async ? kAsync : 0))),
-        restart_(restart) {}
+      : TaskSpec(std::move(name), std::forward<Body>(body), async) {
+    restart_ = restart;
+    Mark(kRestart, 0);
+  }
 
   void Mark(int set, int clear) { stated_ = static_cast<uint16_t>((stated_ & ~clear) | set); }
   TaskSpec State(int set, int clear) {
@@ -346,25 +346,15 @@ class TaskSpec {
   // No task came of it: its waiters must not wait for ever.
   void DropCell();
 
-  template <class F>
-  static bool IsNull(const F& body) {
-    if constexpr (std::constructible_from<bool, const F&> && !std::convertible_to<F&, int>) {
-      return !static_cast<bool>(body);
-    } else if constexpr (std::is_pointer_v<F>) {
-      return body == nullptr;
-    } else {
-      return false;
-    }
-  }
-
   template <class F, class... Restart>
   static SpecFor<F> Make(std::string&& name, F&& body, Restart... restart) {
     constexpr bool kAsync = internal::kIsAsync<F>;
     if constexpr (!internal::kHasValue<F>) {
-      if (IsNull(body)) return TaskSpec(std::move(name), nullptr, kAsync, restart...);
+      if (internal::IsNull(body)) return TaskSpec(std::move(name), nullptr, kAsync, restart...);
       return TaskSpec(std::move(name), AsBody(std::move(body)), kAsync, restart...);
     } else {
-      if (IsNull(body)) return {TaskSpec(std::move(name), nullptr, kAsync, restart...), nullptr};
+      if (internal::IsNull(body))
+        return {TaskSpec(std::move(name), nullptr, kAsync, restart...), nullptr};
       auto task = std::make_shared<internal::ValueTask<F>>(std::move(body));
       return {TaskSpec(std::move(name), internal::ValueBody<F>(task), kAsync, restart...), task};
     }
