@@ -67,12 +67,7 @@ bool AliveTracker::Cares(EventKind kind) { return EffectOf(kind) != Effect::kIgn
 bool AliveTracker::Apply(const Fact& fact) {
   const Effect effect = EffectOf(fact.kind);
   if (effect == Effect::kIgnored) return false;
-  if (fact.id.valid()) return ApplyToId(fact);
-  return ApplyTo(by_name_, std::string(fact.name), fact, effect).changed;
-}
-
-bool AliveTracker::ApplyToId(const Fact& fact) {
-  const Effect effect = EffectOf(fact.kind);
+  if (!fact.id.valid()) return ApplyTo(by_name_, std::string(fact.name), fact, effect).changed;
   const uint64_t id = fact.id.value();
   // First: without memory for it the fact is not applied.
   if (effect == Effect::kAlive && !fact.name.empty() && !names_.contains(id)) {

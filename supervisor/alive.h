@@ -91,7 +91,6 @@ class AliveTracker {
   [[nodiscard]] std::string CalledBy(uint64_t id, const State& state) const;
   // REQUIRES, down to Count: the lock.
   bool Apply(const Fact& fact);
-  bool ApplyToId(const Fact& fact);
   void Drop(const IsLive& is_live);
   [[nodiscard]] size_t Count() const { return by_id_.size() + by_name_.size(); }
 
