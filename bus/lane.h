@@ -27,7 +27,8 @@ namespace taskvisor::internal {
 //   owner    writes the record, then
 //            stamp.store(ticket, release)       pairs with the reader's acquire in Next
 //   reader   uses the record in place, then
-//            head.store(p + span, release)      pairs with the owner's acquire in LookAtHead
+//            head.store(p + span, release)      pairs with the owner's acquire in LookAtHead;
+//                                               not after each: see TellRoom
 // so a record is written only when nobody reads it, and read only when it is whole. A stamp
 // is news if its ticket is above the last one that was taken from this lane: what an
 // earlier lap left in a slot is always below it.
@@ -37,18 +38,21 @@ namespace taskvisor::internal {
 template <class T>
 class Lane {
  public:
-  // `capacity` >= 1: slots that may be in use when a record is admitted. There are at least
-  // `min_slots`, so that a long record fits a short lane. Check `ok` before any other call.
+  // `capacity` >= 1: slots that may be in use when a record is admitted; in use are, while the
+  // reader is at it, up to a 64th of them that it is past. There are at least `min_slots`, so that
+  // a long record fits a short lane. Check `ok` before any other call.
   Lane(uint32_t capacity, uint32_t min_slots, uint32_t start)
       : mask_(std::bit_ceil(std::max(capacity, min_slots)) - 1),
         capacity_(capacity),
+        stride_(std::clamp<uint32_t>(capacity / 64, 1, 64)),
         memory_((size_t{mask_} + 1 + kAhead) * sizeof(Slot<T>)),
         // Zero bytes are a slot that no ticket was ever stamped on.
         slots_(static_cast<Slot<T>*>(memory_.data())),
         tail_(start),
         limit_(start + capacity),
         head_(start),
-        position_(start) {}
+        position_(start),
+        room_told_(start) {}
 
   [[nodiscard]] bool ok() const { return slots_ != nullptr; }
 
@@ -127,6 +131,13 @@ class Lane {
   void Pass(uint64_t ticket, uint32_t span) {
     last_ = ticket;
     position_ += span;
+    if (position_ - room_told_ >= stride_) TellRoom();
+  }
+  // The owner learns of the room behind the reader: by strides, and when nothing more is taken for
+  // now. An owner that finds none looks at the head each time, and would take its line away from
+  // the reader, and get it back, for each record.
+  void TellRoom() {
+    room_told_ = position_;
     head_.store(position_, std::memory_order_release);
   }
 
@@ -168,6 +179,7 @@ class Lane {
 
   const uint32_t mask_;
   const uint32_t capacity_;
+  const uint32_t stride_;
   const ZeroPages memory_;
   Slot<T>* const slots_;
   // The owner's line.
@@ -176,9 +188,11 @@ class Lane {
   uint32_t lossy_ = 0;  // kLossy: the next record tells of losses
   // A line of its own, which the reader looks at after each pass: it is written only at a loss.
   alignas(2 * kCacheLine) LossCount losses_;
-  // The reader's line; the owner looks when it seems full.
+  // The owner looks when it seems full.
   alignas(2 * kCacheLine) Atomic<uint32_t> head_;
-  uint32_t position_;
+  // The reader's line.
+  alignas(2 * kCacheLine) uint32_t position_;
+  uint32_t room_told_;
   uint64_t last_ = 0;
   uint64_t lost_seen_ = 0;
 };

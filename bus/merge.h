@@ -49,7 +49,10 @@ class Merge {
     head.lane->Pass(head.ticket, span);
     head.ticket = head.lane->Next();
     if (head.ticket != 0 && head.ticket <= limit_) return;  // mostly: it has several in a row
-    if (head.ticket == 0 || head.ticket > bound_) head = heads_[--size_];
+    if (head.ticket == 0 || head.ticket > bound_) {
+      head.lane->TellRoom();
+      head = heads_[--size_];
+    }
     Pick();
   }
 

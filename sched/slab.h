@@ -38,22 +38,30 @@ class Slab {
   // Nothing once `capacity` slots are out. Throws, and has changed nothing, if there is no
   // memory for a new chunk.
   [[nodiscard]] std::optional<uint32_t> Allocate() {
-    if (const auto recycled = free_.Pop(Link())) {
-      CallForTheOneBehind(*recycled);
-      return *recycled;
+    Ahead none;
+    return Allocate(none, 1);
+  }
+
+  // The same for who takes many: slots that were never used come several with one claim. `more`:
+  // how many the caller will take, this one included, all of them with the same `ahead`; if it
+  // does not take them after all, it calls FreeAhead.
+  struct Ahead {
+    uint32_t next = 0;
+    uint32_t end = 0;
+  };
+  [[nodiscard]] std::optional<uint32_t> Allocate(Ahead& ahead, size_t more) {
+    if (ahead.next == ahead.end) {
+      if (const auto recycled = Recycle()) return recycled;
+      ahead = Fresh(static_cast<uint32_t>(std::min<size_t>(more, kChunk)));
+      if (ahead.next == ahead.end) return free_.Pop(Link());  // a Free may have come meanwhile
     }
-    uint32_t fresh = used_.load(std::memory_order_relaxed);
-    do {
-      if (fresh >= capacity_) return free_.Pop(Link());  // a Free may have come meanwhile
-      chunks_.Ensure(fresh / kChunk);                    // first, or a number would be lost with it
-      // seq_cst: one half of a store-load pair with a scan that first closes a gate
-      // and then reads used(); see Registry::Commit for the other half.
-    } while (!used_.compare_exchange_weak(fresh, fresh + 1, std::memory_order_seq_cst,
-                                          std::memory_order_relaxed));
-    return fresh;
+    return ahead.next++;
   }
 
   void Free(uint32_t index) { free_.Push(index, Link()); }
+  void FreeAhead(Ahead& ahead) {
+    while (ahead.next != ahead.end) Free(ahead.next++);
+  }
 
   // Slots that one thread gives back together, so that those who do are seldom in each
   // other's way: at most kTogether are kept from others meanwhile.
@@ -104,6 +112,27 @@ class Slab {
     Chunk() {}  // NOLINT(modernize-use-equals-default)
     T items[kChunk];
   };
+
+  std::optional<uint32_t> Recycle() {
+    const auto recycled = free_.Pop(Link());
+    if (recycled.has_value()) CallForTheOneBehind(*recycled);
+    return recycled;
+  }
+
+  // Up to `most` slots of one chunk that were never used; none: all were.
+  Ahead Fresh(uint32_t most) {
+    uint32_t next = used_.load(std::memory_order_relaxed);
+    uint32_t end = next;
+    do {
+      if (next >= capacity_) return {};
+      chunks_.Ensure(next / kChunk);  // first, or numbers would be lost with it
+      end = std::min({next + most, (next / kChunk + 1) * kChunk, capacity_});
+      // seq_cst: one half of a store-load pair with a scan that first closes a gate
+      // and then reads used(); see Registry::Commit for the other half.
+    } while (!used_.compare_exchange_weak(next, end, std::memory_order_seq_cst,
+                                          std::memory_order_relaxed));
+    return {next, end};
+  }
 
   // It is the next one that is allocated, mostly: and was written by the thread that freed it.
   void CallForTheOneBehind(uint32_t index) const {

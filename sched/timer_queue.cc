@@ -125,8 +125,9 @@ void TimerQueue::Loop() {
   int64_t rests_until = 0;
   while (true) {
     const EventCount::Key key = events_.PrepareWait();
-    TakeInbox(wheel);
+    // Before the inbox: a million delayed tasks may lie in it, and none will fire.
     if (stop_.load(std::memory_order_acquire)) return;
+    TakeInbox(wheel);
     const int64_t now = NowTicks();
     const bool fired = wheel.Advance(now);
     if (!due.empty()) {

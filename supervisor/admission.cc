@@ -112,10 +112,11 @@ template <class Equip>
 void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, Equip equip) {
   const uint64_t first_id = registry_.TakeIds(specs.size());
   size_t reserved = 0;
+  Registry::Ahead ahead;
   try {
     for (TaskSpec& spec : specs) {
       CallForAhead(specs, reserved);
-      Entry& entry = registry_.Reserve(first_id + reserved);
+      Entry& entry = registry_.Reserve(first_id + reserved, ahead, specs.size() - reserved);
       ids[reserved++] = entry.Id();
       if (OutcomeCell* const cell = SpecAccess::CellOf(spec)) {
         cell->KeepClock(config_.clock);
@@ -126,6 +127,7 @@ void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, Equip equip) 
     }
   } catch (...) {
     TakeBack(specs.first(reserved), ids);
+    registry_.FreeAhead(ahead);
     if (reserved < specs.size()) registry_.gate().Leave(specs.size() - reserved);
     throw;
   }

@@ -2,12 +2,11 @@
 #define TASKVISOR_SUPERVISOR_NAME_INDEX_H_
 
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <optional>
 #include <string_view>
 
 #include "sched/atomic.h"
+#include "sched/zero_pages.h"
 #include "supervisor/name.h"
 
 namespace taskvisor::internal {
@@ -48,13 +47,7 @@ class NameIndex {
   using LinkOf = NameLink& (*)(void* slots, uint32_t index);
 
   NameIndex(uint64_t expected_names, LinkOf link, void* slots)
-      : mask_(BucketsFor(expected_names) - 1),
-        link_(link),
-        slots_(slots),
-        // calloc: pages of a large table that no name falls into cost nothing.
-        buckets_(static_cast<Atomic<uint64_t>*>(std::calloc(mask_ + 1, sizeof(Atomic<uint64_t>)))) {
-    if (buckets_ == nullptr) throw std::bad_alloc();
-  }
+      : mask_(BucketsFor(expected_names) - 1), link_(link), slots_(slots), buckets_(mask_ + 1) {}
 
   // A name was set in slot `index`, and will be inserted soon: the memory of its place is called
   // for, which seldom is in a cache.
@@ -81,10 +74,6 @@ class NameIndex {
     Atomic<uint64_t>* first_previous;  // the link before the first node of this hash
     uint64_t first;                    // its value
   };
-  struct Free {
-    void operator()(Atomic<uint64_t>* buckets) const { std::free(buckets); }
-  };
-
   static constexpr uint64_t kIndexMask = 0xffffffff;
   static constexpr uint64_t kRemoved = uint64_t{1} << 32;
   static constexpr uint64_t kTagOne = uint64_t{1} << 33;
@@ -106,7 +95,7 @@ class NameIndex {
   const uint64_t mask_;
   const LinkOf link_;
   void* const slots_;
-  const std::unique_ptr<Atomic<uint64_t>[], Free> buckets_;
+  const ZeroArray<Atomic<uint64_t>> buckets_;
 };
 
 }  // namespace taskvisor::internal

@@ -99,11 +99,11 @@ uint64_t Registry::TakeIds(size_t count) {
   return next_id_.fetch_add(count, std::memory_order_relaxed);  // relaxed: only numbers
 }
 
-Entry& Registry::Reserve(uint64_t id) {
+Entry& Registry::Reserve(uint64_t id, Ahead& ahead, size_t more) {
   std::optional<uint32_t> slot;
   // Only while more threads than there are spare slots stand between leaving the gate and freeing
   // a slot.
-  while (!(slot = slab_.Allocate())) std::this_thread::yield();
+  while (!(slot = slab_.Allocate(ahead, more))) std::this_thread::yield();
   Entry& entry = slab_.At(*slot);
   if (entry.actor == nullptr) {  // first use; later on others may read them
     entry.slot = *slot;

@@ -68,9 +68,19 @@ class Registry : public Idler {
   // Ids that no task has had, one after the other: the first of them.
   [[nodiscard]] uint64_t TakeIds(size_t count);
   // A slot with a new id, not yet visible. REQUIRES: the gate was entered for it.
-  [[nodiscard]] Entry& Reserve(uint64_t id);
+  // `more`, `ahead`: see Slab::Allocate.
+  using Ahead = Slab<Entry>::Ahead;
+  [[nodiscard]] Entry& Reserve(uint64_t id, Ahead& ahead, size_t more);
+  void FreeAhead(Ahead& ahead) { slab_.FreeAhead(ahead); }
   // The memory of a slot that is to be written soon.
   void CallFor(uint32_t slot) const { PrefetchForWrite(&slab_.At(slot), sizeof(Entry)); }
+  // The same in a walk through all, by who changes each: of one some places behind this.
+  void CallForAhead(const Entry& entry) const {
+    constexpr uint32_t kAhead = 8;
+    if (const Entry* const ahead = slab_.Find(entry.slot + kAhead); ahead != nullptr) {
+      PrefetchForWrite(ahead, sizeof(Entry));
+    }
+  }
   // Of a reserved entry; nobody finds it yet.
   void SetName(Entry& entry, std::string_view name);
   // Publishes the name that was set. False: taken, and the entry has none any more.

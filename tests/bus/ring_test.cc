@@ -55,6 +55,34 @@ TEST(Ring, TheSlotIsFreeOnlyAfterDone) {
   EXPECT_EQ(Put(ring, 3), Published::kYes);
 }
 
+TEST(Ring, RoomIsKnownByStridesWhileMoreIsTakenAndAllOfItAfterwards) {
+  constexpr int kCapacity = 1024;
+  constexpr int kStride = kCapacity / 64;
+  IntRing ring(kCapacity);
+  const auto take = [&ring](int count) {
+    for (int i = 0; i < count; ++i) {
+      ASSERT_NE(ring.Take().record, nullptr);
+      ring.Done();
+    }
+  };
+  const auto fits = [&ring] {
+    int count = 0;
+    while (Put(ring, 0) == Published::kYes) ++count;
+    return count;
+  };
+  EXPECT_EQ(fits(), kCapacity);
+  take(kStride - 1);
+  EXPECT_EQ(fits(), 0) << "the line of the reader's head would be fetched for each record";
+  take(1);
+  EXPECT_EQ(fits(), kStride);
+  take(kCapacity - kStride);  // the pass is over: what was published since belongs to the next one
+  EXPECT_EQ(fits(), kCapacity - kStride);
+  take(kStride + 1);
+  EXPECT_EQ(fits(), kStride);
+  take(kCapacity - kStride - 1);
+  EXPECT_EQ(fits(), kCapacity - kStride);
+}
+
 TEST(Ring, LossesAreGapsToldByTheNextRecord) {
   IntRing ring(2);
   Put(ring, 1);

@@ -71,6 +71,28 @@ TEST(Slab, BuildsOnlyChunksThatAreUsedAndDestroysThem) {
   EXPECT_EQ(Item::made, 0);
 }
 
+TEST(Slab, WhoTakesManyTakesThoseThatWereFreedAndThenFreshOnesOfOneChunkEach) {
+  constexpr uint32_t kCapacity = 600;
+  Slab<Item> slab(kCapacity);
+  for (uint32_t i = 0; i < 3; ++i) EXPECT_EQ(slab.Allocate(), i);
+  slab.Free(1);
+  Slab<Item>::Ahead ahead;
+  std::set<uint32_t> out{0, 2};
+  for (size_t more = 300; more > 0; --more) {
+    const auto index = slab.Allocate(ahead, more);
+    ASSERT_TRUE(index.has_value());
+    EXPECT_TRUE(out.insert(*index).second) << "given out twice";
+  }
+  EXPECT_EQ(ahead.next, ahead.end) << "more than were asked for";
+  EXPECT_EQ(slab.used(), 302u);
+  // Here it gives up, with some of them in its hands.
+  EXPECT_TRUE(out.insert(slab.Allocate(ahead, 1000).value()).second);
+  EXPECT_EQ(slab.used(), 512u) << "one chunk at a time";
+  slab.FreeAhead(ahead);
+  while (const auto index = slab.Allocate(ahead, 1000)) EXPECT_TRUE(out.insert(*index).second);
+  EXPECT_EQ(out.size(), kCapacity) << "slots got lost";
+}
+
 TEST(Slab, ASlotHasOneOwnerUnderSeededThreads) {
   const uint64_t seed = AnnouncedSeed();
   Slab<Item> slab(300);  // more than one chunk, and often dry
@@ -80,9 +102,11 @@ TEST(Slab, ASlotHasOneOwnerUnderSeededThreads) {
     threads.emplace_back([&, t] {
       Random random(seed + t);
       std::vector<uint32_t> mine;
+      Slab<Item>::Ahead ahead;
       for (int step = 0; step < 30'000; ++step) {
         if (random.Percent(55) && mine.size() < 100) {
-          const auto index = slab.Allocate();
+          const auto index = slab.Allocate(ahead, 1 + random.Below(8));
+          if (random.Percent(10)) slab.FreeAhead(ahead);
           if (!index.has_value()) continue;
           if (slab.At(*index).owners.fetch_add(1) != 0) shared.fetch_add(1);
           ++slab.At(*index).value;  // plain: the slab hands it over
@@ -93,6 +117,7 @@ TEST(Slab, ASlotHasOneOwnerUnderSeededThreads) {
           mine.pop_back();
         }
       }
+      slab.FreeAhead(ahead);
       for (const uint32_t index : mine) {
         slab.At(index).owners.fetch_sub(1);
         slab.Free(index);
