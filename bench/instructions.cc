@@ -154,7 +154,7 @@ void CountPublishing(HeldSupervisor& held) {
   name.Set("a-task-of-some-name");
   const WallTime at = publisher.WallAt(held.Now());
   const auto draft = [&](EventKind kind) {
-    return internal::EventDraft(kind).WithAt(at).WithId(TaskId(7, 7)).WithTask(name);
+    return internal::EventDraft(kind).WithAt(at).WithId(TaskId(7, 7)).WithTask(name, name.size());
   };
   Count("publish_one_event", "a draft with id and name, written to the ring",
         [&] { publisher.EmitRun(draft(EventKind::kTaskStarting).WithAttempt(1)); });

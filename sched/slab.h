@@ -48,10 +48,11 @@ class Slab {
   struct Ahead {
     uint32_t next = 0;
     uint32_t end = 0;
+    uint32_t likely = 0;  // + 1: what is allocated next, mostly; 0: not known
   };
   [[nodiscard]] std::optional<uint32_t> Allocate(Ahead& ahead, size_t more) {
     if (ahead.next == ahead.end) {
-      if (const auto recycled = Recycle()) return recycled;
+      if (const auto recycled = Recycle(ahead.likely)) return recycled;
       ahead = Fresh(static_cast<uint32_t>(std::min<size_t>(more, kChunk)));
       if (ahead.next == ahead.end) return free_.Pop(Link());  // a Free may have come meanwhile
     }
@@ -113,9 +114,14 @@ class Slab {
     T items[kChunk];
   };
 
-  std::optional<uint32_t> Recycle() {
+  // The one behind it is the next one, mostly, and was written by the thread that freed it.
+  std::optional<uint32_t> Recycle(uint32_t& behind) {
     const auto recycled = free_.Pop(Link());
-    if (recycled.has_value()) CallForTheOneBehind(*recycled);
+    behind = 0;
+    if (recycled.has_value()) {
+      behind = Link()(*recycled).load(std::memory_order_relaxed);  // the caller's
+      if (behind != 0) PrefetchForWrite(&At(behind - 1), sizeof(T));
+    }
     return recycled;
   }
 
@@ -132,12 +138,6 @@ class Slab {
     } while (!used_.compare_exchange_weak(next, end, std::memory_order_seq_cst,
                                           std::memory_order_relaxed));
     return {next, end};
-  }
-
-  // It is the next one that is allocated, mostly: and was written by the thread that freed it.
-  void CallForTheOneBehind(uint32_t index) const {
-    const uint32_t behind = Link()(index).load(std::memory_order_relaxed);  // the caller's
-    if (behind != 0) PrefetchForWrite(&At(behind - 1), sizeof(T));
   }
 
   auto Link() const {

@@ -59,7 +59,7 @@ EventKind KindOf(AttemptEnd end) {
 
 void Entry::Run(Seat& seat) noexcept { actor->Run(*this, seat); }
 
-const Name* Entry::name() const { return Tells(kNamed) ? actor->NameAt(slot) : nullptr; }
+const Name* Entry::name() const { return named() ? actor->NameAt(slot) : nullptr; }
 
 Actor::Actor(const SupervisorConfig& config, Pool& pool, TimerQueue& timers, Publisher& publisher,
              Registry& registry, Watchdog& watchdog)
@@ -100,6 +100,7 @@ void Actor::Submit(std::span<const TaskId> ids) {
 }
 
 void Actor::Run(Entry& entry, Seat& seat) noexcept {
+  registry_.CallForLinkOf(entry);  // the thread that added it has that in its cache
   const auto taken = entry.state.TryTake();
   if (!taken) return;
   if (Snapshot{taken.seen}.Is(Phase::kWoken)) return Resume(entry, seat, {taken.seen});
@@ -166,13 +167,13 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
                           watched == nullptr ? nullptr : &watched->beat(), last_error, &entry},
                          seat);
   Announce(entry, attempt, running, epoch);
-  if (entry.Tells(Entry::kNamed) && entry.rules->restart.kind() == RestartPolicy::Kind::kNever) {
-    registry_.CallForName(entry);  // most bodies of such tasks are short, and it is free soon
-  }
   TaskResult result;
   if (const auto begun = entry.state.TryBegin(); begun) {
     if (Snapshot{begun.seen}.due()) TimeOut(entry, epoch);
     if (watched != nullptr) watchdog_.LookBy(attempt.start, *entry.rules->heartbeat);
+    if (entry.named() && entry.rules->restart.kind() == RestartPolicy::Kind::kNever) {
+      registry_.CallForName(entry);  // most bodies of such tasks are short, and it is free soon
+    }
     const CpuMeter cpu(entry.rules->cpu_time);
     result = CallBody(entry.body, running.context.context());
     attempt.cpu_time = cpu.Spent();

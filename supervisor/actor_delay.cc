@@ -30,7 +30,7 @@ Duration Actor::RetryDelay(Entry& entry) {
   Name::Buffer name;
   char text[32];
   std::string_view task;
-  if (entry.Tells(Entry::kNamed)) {
+  if (entry.named()) {
     const size_t size = entry.name()->CopyTo(name);
     task = {name.data(), size};
   } else {

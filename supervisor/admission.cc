@@ -124,6 +124,7 @@ void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, Equip equip) 
       }
       if (SpecAccess::IsAsync(spec)) actor_.EnsureRoom(entry.slot);
       equip(entry, spec);
+      if (!spec.name().empty()) registry_.CallForLink(ahead);
     }
   } catch (...) {
     TakeBack(specs.first(reserved), ids);
@@ -154,7 +155,6 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
   std::optional<LateWake> late;
   if (specs.size() == 1) late.emplace(publisher_.wakes());
   if (named) {
-    Request(specs, ids, now);
     if (!Claim(specs, ids)) return Refuse(specs, ids, /*parent=*/{});
     for (size_t i = 0; i < specs.size(); ++i) Announce(registry_.At(ids[i].slot()), now);
   } else {
@@ -175,12 +175,7 @@ absl::Status Admission::AdmitChild(TaskSpec& spec, TaskId& id, const Parentage& 
     entry.SetTold(Entry::kChild, true);
     if (!spec.name().empty()) registry_.SetName(entry, spec.name());
   });
-  const TaskId parent = parentage.children.parent();
-  if (!spec.name().empty()) {
-    publisher_.EmitOneOf(
-        DraftOf(id, spec.name(), EventKind::kTaskAddRequested, publisher_.WallAt(now)), parent);
-  }
-  if (!Claim(specs, &id)) return Refuse(specs, &id, parent);
+  if (!Claim(specs, &id)) return Refuse(specs, &id, parentage.children.parent());
   Announce(registry_.At(id.slot()), now);
   Commit(specs, &id, now);
   CatchUpWithShutdown({&id, 1});
@@ -237,15 +232,6 @@ void Admission::TakeBack(std::span<TaskSpec> specs, const TaskId* ids) {
   }
 }
 
-void Admission::Request(std::span<const TaskSpec> specs, const TaskId* ids, TimePoint now) {
-  for (size_t i = 0; i < specs.size(); ++i) {
-    // Nobody can know of an anonymous one yet: its two events become one run.
-    if (specs[i].name().empty()) continue;
-    publisher_.EmitOne(
-        DraftOf(ids[i], specs[i].name(), EventKind::kTaskAddRequested, publisher_.WallAt(now)));
-  }
-}
-
 bool Admission::Claim(std::span<const TaskSpec> specs, const TaskId* ids) {
   bool all = true;
   for (size_t i = 0; i < specs.size(); ++i) {
@@ -261,7 +247,7 @@ absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids, Tas
   absl::Status status;
   for (size_t i = 0; i < specs.size(); ++i) {
     Entry& entry = registry_.At(ids[i].slot());
-    const bool taken = !specs[i].name().empty() && !entry.Tells(Entry::kNamed);
+    const bool taken = !specs[i].name().empty() && !entry.named();
     const RejectionKind kind =
         taken ? RejectionKind::kAlreadyExists : RejectionKind::kBatchRejected;
     if (taken && status.ok()) {
@@ -271,12 +257,9 @@ absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids, Tas
     const auto draft = [&](EventKind event) {
       return DraftOf(entry.Id(), specs[i].name(), event, publisher_.WallAt(now));
     };
-    const EventDraft failed = draft(EventKind::kTaskAddFailed).WithRejectionKind(kind);
-    if (specs[i].name().empty()) {  // of a batch: nobody's children
-      publisher_.EmitRun(draft(EventKind::kTaskAddRequested), failed);
-    } else {
-      publisher_.EmitOneOf(failed, parent);
-    }
+    const EventDraft run[] = {draft(EventKind::kTaskAddRequested),
+                              draft(EventKind::kTaskAddFailed).WithRejectionKind(kind)};
+    parent.valid() ? publisher_.EmitRunOfChild(parent, run) : publisher_.EmitRun(run[0], run[1]);
     GiveRuleBack(entry, specs[i]);
     registry_.Withdraw(entry);
     if (const CellRef cell = SpecAccess::TakeCell(specs[i]); cell != nullptr) {
@@ -290,15 +273,9 @@ absl::Status Admission::Refuse(std::span<TaskSpec> specs, const TaskId* ids, Tas
 void Admission::Announce(const Entry& entry, TimePoint now) {
   const EventName name(entry);
   const WallTime at = publisher_.WallAt(now);
-  if (entry.Tells(Entry::kChild)) [[unlikely]] {
-    const EventDraft run[] = {name.Draft(EventKind::kTaskAddRequested, at),
-                              name.Draft(EventKind::kTaskAdded, at)};
-    const size_t told = entry.Tells(Entry::kNamed) ? 1 : 0;
-    return publisher_.EmitRunOfChild(Publisher::ParentOf(entry), std::span(run).subspan(told));
-  }
+  const EventDraft requested = name.Draft(EventKind::kTaskAddRequested, at);
   const EventDraft added = name.Draft(EventKind::kTaskAdded, at);
-  if (entry.Tells(Entry::kNamed)) return publisher_.EmitRun(added);
-  publisher_.EmitRun(name.Draft(EventKind::kTaskAddRequested, at), added);
+  publisher_.EmitRunOf(entry, requested, added);
 }
 
 void Admission::Furnish(Entry& entry, TaskSpec& spec, uint64_t ordinal) {

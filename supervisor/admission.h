@@ -38,10 +38,11 @@ class SpecAccess {
 //
 // From specs to registered tasks, all or none, on the calling thread:
 //
-//   validate ── gate ── reserve slots ── claim names ──┬─ publish TaskAdded each; furnish,
-//    (status)  (status)  TaskAddRequested              │   commit and submit, range by range
-//                                                      └─ one taken: withdraw all,
-//                                                         TaskAddFailed each
+//   validate ── gate ── reserve slots ── claim names ──┬─ TaskAddRequested, TaskAdded each;
+//    (status)  (status)                                │   furnish, commit and submit, range by
+//                                                      │   range
+//                                                      └─ one taken: TaskAddRequested,
+//                                                         TaskAddFailed each; withdraw all
 //
 // All memory that a task takes is taken while slots are reserved, before anything can be seen:
 // if there is none, everything is taken back, and the call throws std::bad_alloc as if it had
@@ -90,11 +91,10 @@ class Admission {
   [[nodiscard]] const RuleSet* OwnRulesFor(TaskSpec& spec, const TaskDefaults& resolved,
                                            TimePoint now, const Parentage* parentage);
   void TakeBack(std::span<TaskSpec> specs, const TaskId* ids);
-  void Request(std::span<const TaskSpec> specs, const TaskId* ids, TimePoint now);
   // False: a name is taken. The entries that did not get theirs have none.
   [[nodiscard]] bool Claim(std::span<const TaskSpec> specs, const TaskId* ids);
   absl::Status Refuse(std::span<TaskSpec> specs, const TaskId* ids, TaskId parent);
-  // TaskAdded, and for an anonymous task TaskAddRequested before it.
+  // TaskAddRequested and TaskAdded.
   void Announce(const Entry& entry, TimePoint now);
   // Of the next `count` tasks, the first one's.
   uint64_t TakeOrdinals(size_t count) {

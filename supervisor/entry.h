@@ -27,8 +27,7 @@ class Entry final : public Runnable {
   // A popped queue item: tries to begin the next attempt.
   void Run(Seat& seat) noexcept override;
 
-  static constexpr uint8_t kNamed = 1;
-  static constexpr uint8_t kChild = 2;     // of another task's attempt: its rules are OwnRules
+  static constexpr uint8_t kChild = 1;     // of another task's attempt: its rules are OwnRules
   static constexpr uint8_t kSetAside = 1;  // of `marks`: see SetAside
   static constexpr int kPriorityShift = 1;
 
@@ -61,6 +60,8 @@ class Entry final : public Runnable {
   Atomic<uint8_t> told{0};
   // | priority : 7 | kSetAside : 1 |
   Atomic<uint8_t> marks{static_cast<uint8_t>(Priority::kNormal) << kPriorityShift};
+  // Of its name, which is far away; 0: it has none.
+  Atomic<uint8_t> name_size{0};
 
   // Begun so far; also shown by List.
   [[nodiscard]] Atomic<uint32_t>& attempts() { return next_free; }
@@ -80,6 +81,8 @@ class Entry final : public Runnable {
 
   // Null: anonymous. Any thread; judged by `state` afterwards, as all that is atomic.
   [[nodiscard]] const Name* name() const;
+  // acquire: what is read of the name is read before its state is judged.
+  [[nodiscard]] bool named() const { return name_size.load(std::memory_order_acquire) != 0; }
 
   // Of the rules, for who submits the task and does not own its phase. As all that is atomic:
   // of a task that has gone meanwhile it is no matter.
@@ -100,7 +103,7 @@ class Entry final : public Runnable {
   }
   void SetTold(uint8_t what, bool on) {
     const uint8_t now = told.load(std::memory_order_relaxed);
-    // release: who sees that it has a name sees all of it
+    // release: who sees it sees what belongs to it
     told.store(static_cast<uint8_t>(on ? now | what : now & ~what), std::memory_order_release);
   }
 };

@@ -86,8 +86,9 @@ class EventDraft {
     name_ = task.data();
     return NameSize(std::min(task.size(), kMaxNameLength));
   }
-  // The name of a registered task.
-  EventDraft& WithTask(const Name& task) { return task_ = &task, NameSize(task.size()); }
+  // The name of a registered task, which has `size` bytes: itself it is not looked at before it
+  // is written.
+  EventDraft& WithTask(const Name& task, size_t size) { return task_ = &task, NameSize(size); }
   EventDraft& WithSlot(std::string_view slot) { return WithTask(slot).Set(Event::kSlot); }
   EventDraft& WithReason(std::string_view reason) {
     reason_ = reason.data();

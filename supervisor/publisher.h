@@ -34,18 +34,21 @@ template <class... Drafts>
 class EventName {
  public:
   explicit EventName(const Entry& entry)
-      : id_(entry.Id()), name_(entry.Tells(Entry::kNamed) ? entry.name() : nullptr) {}
+      : id_(entry.Id()),
+        name_(entry.name()),
+        size_(entry.name_size.load(std::memory_order_relaxed)) {}
 
   [[nodiscard]] EventDraft Draft(EventKind kind, WallTime at) const {
     EventDraft draft(kind);
     draft.WithAt(at).WithId(id_);
-    name_ != nullptr ? draft.WithTask(*name_) : draft.Anonymous();
+    name_ != nullptr ? draft.WithTask(*name_, size_) : draft.Anonymous();
     return draft;
   }
 
  private:
   const TaskId id_;
   const Name* const name_;
+  const uint8_t size_;
 };
 
 // The same, of a task that is not in the registry.

@@ -110,7 +110,7 @@ Entry& Registry::Reserve(uint64_t id, Ahead& ahead, size_t more) {
     entry.actor = &actor_;
   }
   // What the slot's last task has left, before it is another's: see Lookup.
-  if (entry.Tells(Entry::kNamed)) entry.SetTold(Entry::kNamed, false);
+  DropName(entry);
   entry.attempts().store(0, std::memory_order_release);
   entry.state.Reserve();
   entry.id.store(id, std::memory_order_release);
@@ -121,7 +121,8 @@ void Registry::SetName(Entry& entry, std::string_view name) {
   links_.Set(entry.slot, name);
   names_.Prepare(entry.slot, name);
   // Before others can find it: they look here whether it is this task's.
-  entry.SetTold(Entry::kNamed, true);
+  // release: who sees that it has a name sees all of it.
+  entry.name_size.store(static_cast<uint8_t>(name.size()), std::memory_order_release);
 }
 
 bool Registry::ClaimName(Entry& entry, std::string_view name) {
@@ -131,7 +132,7 @@ bool Registry::ClaimName(Entry& entry, std::string_view name) {
 }
 
 void Registry::Withdraw(Entry& entry) {
-  if (entry.Tells(Entry::kNamed)) names_.Remove(entry.slot);
+  if (entry.named()) names_.Remove(entry.slot);
   entry.state.Withdraw();
   entry.cell = {};
   Release(entry, nullptr);
@@ -157,7 +158,7 @@ Registry::Found Registry::Lookup(std::string_view name) const {
     // The slot's next task has no name before its own is whole. So if it says that this is its
     // name, `seen` is a state of a task of this name, or of one that has ended since, which the
     // caller's CAS will tell. Otherwise the task of this name has ended: look again.
-    const bool its_own = entry.Tells(Entry::kNamed) && NameAt(*slot).Equals(name);
+    const bool its_own = entry.named() && NameAt(*slot).Equals(name);
     if (!seen.Is(Phase::kFree) && id.valid() && its_own) return {&entry, seen, id};
   }
 }
@@ -174,7 +175,7 @@ void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const 
     outcome.set_cause(CauseOf(ending));
   }
   outcome.set_attempts(entry.attempts().load(std::memory_order_relaxed));
-  if (entry.Tells(Entry::kNamed)) names_.Remove(entry.slot);
+  if (entry.named()) names_.Remove(entry.slot);
   {
     const LateWake::Aside aside;
     const NoWaiting here(pool_);  // user code: its destructor must not wait for this task

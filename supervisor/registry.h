@@ -83,16 +83,26 @@ class Registry : public Idler {
   }
   // Of a reserved entry; nobody finds it yet.
   void SetName(Entry& entry, std::string_view name);
+  // The place of a name in the slot that is reserved next, mostly.
+  void CallForLink(const Ahead& ahead) const {
+    if (ahead.likely != 0) PrefetchForWrite(&links_.At(ahead.likely - 1));
+  }
   // Publishes the name that was set. False: taken, and the entry has none any more.
   [[nodiscard]] bool ClaimName(Entry& entry, std::string_view name);
   // A name, if it is one, that is about to be claimed.
   void CallForPlaceOf(std::string_view name) const {
     if (!name.empty()) names_.CallFor(name);
   }
+  // The memory of a name that is to be read soon, if there is one.
+  void CallForLinkOf(const Entry& entry) const {
+    if (entry.named()) PrefetchForWrite(&links_.At(entry.slot));
+  }
   // A named task is about to end.
   void CallForName(const Entry& entry) const { names_.CallFor(entry.slot); }
   // Takes a name back that was set and not claimed, if there is one.
-  static void DropName(Entry& entry) { entry.SetTold(Entry::kNamed, false); }
+  static void DropName(Entry& entry) {
+    if (entry.named()) entry.name_size.store(0, std::memory_order_release);
+  }
   // Gives a reserved entry back as if it had never been; its name, if claimed, is free.
   void Withdraw(Entry& entry);
 
