@@ -116,10 +116,7 @@ Runnable* Pool::Again(TbbSeat& seat, bool anywhere) {
   // Others of another class have a turn here too, wherever their credits are.
   anywhere = anywhere || ready_.mixed();
   Runnable* const again = std::exchange(seat.again_, nullptr);
-  if (!(anywhere ? count_.MayClaim() : count_.Waiting(seat.number()))) {
-    seat.still_now_ = seat.just_now_;
-    return again;
-  }
+  if (!(anywhere ? count_.MayClaim() : count_.Waiting(seat.number()))) return again;
   if (ready_.Push(again, seat.again_priority_)) {
     ready_.PassBy(seat.cursor_);
     return Take(seat, anywhere);  // one for one
@@ -130,12 +127,16 @@ Runnable* Pool::Again(TbbSeat& seat, bool anywhere) {
 
 // What runs next on the seat; null: nothing, and the item counts as out.
 Runnable* Pool::Next(TbbSeat& seat, bool strays_first) {
-  seat.still_now_ = false;
+  seat.still_now_ = std::exchange(seat.kept_, std::nullopt);
   if (seat.again_ != nullptr) return Again(seat, /*anywhere=*/strays_first);
   while (true) {
     const WorkCount::Claimed claimed = count_.Claim(seat.number());
-    if (claimed.starts) StartItem();
+    if (claimed.starts) {
+      seat.still_now_.reset();
+      StartItem();
+    }
     if (claimed.got) return Take(seat, strays_first);
+    seat.still_now_.reset();
     if (idler_ != nullptr) idler_->OnIdle(seat);
     if (StayAwake()) continue;
     if (idler_ != nullptr) idler_->OnLeave();
@@ -189,7 +190,7 @@ void Pool::RunItem(TbbSeat& seat) {
 // True: nothing is left to do; false: the item's time is up.
 bool Pool::Drain(TbbSeat& seat) {
   const int64_t until = CoarseNow() + kDrainBudget;
-  seat.just_now_ = seat.still_now_ = false;
+  seat.kept_.reset();
   // Whoever finds more and more pending never comes to what strays behind a long body of another
   // seat: so each item begins with that. Nor does what ran again when the time was up, and has
   // stayed on the seat: it gives way to all that waits.

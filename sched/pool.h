@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "sched/atomic.h"
 #include "sched/cell_queue.h"
@@ -12,6 +13,7 @@
 #include "sched/index_stack.h"
 #include "sched/ready_lanes.h"
 #include "sched/work_count.h"
+#include "taskvisor/clock.h"
 #include "taskvisor/placement.h"
 
 namespace taskvisor::internal {
@@ -32,23 +34,26 @@ class Seat {
   [[nodiscard]] uint32_t number() const { return number_; }
 
   // As Pool::Submit, for the one that runs here now, as the last thing it does: if nothing
-  // waits it runs again at once, else behind what waits of its class. `just_now`: it has read the
-  // clock for that, and none but lines of ours has run since.
-  void RunAgain(Runnable& runnable, Priority priority = Priority::kNormal, bool just_now = false) {
+  // waits it runs again at once, else behind what waits of its class.
+  void RunAgain(Runnable& runnable, Priority priority = Priority::kNormal) {
     again_ = &runnable;
     again_priority_ = priority;
-    just_now_ = just_now;
   }
-  // To who runs: it is here again at once, and said just_now. So that reading is still good.
-  [[nodiscard]] bool StillNow() const { return still_now_; }
+
+  // Of the one that runs here now, as the last thing it does: it has read the clock, and since then
+  // none but a few lines of ours have run, and no call of the kernel.
+  void KeepNow(TimePoint now) { kept_ = now; }
+  // To who runs: the reading that the one before it has kept, if it follows at once. So that is
+  // still good.
+  [[nodiscard]] std::optional<TimePoint> StillNow() const { return still_now_; }
 
  protected:
   explicit Seat(uint32_t number) : number_(number) {}
   ~Seat() = default;
   Runnable* again_ = nullptr;
   Priority again_priority_ = Priority::kNormal;
-  bool just_now_ = false;
-  bool still_now_ = false;
+  std::optional<TimePoint> kept_;
+  std::optional<TimePoint> still_now_;
 
  private:
   const uint32_t number_;

@@ -180,7 +180,7 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
     if (running.context.children() != nullptr) [[unlikely]] {
       if (!JoinChildren(entry, seat, running, attempt, watched, last_error, result)) return;
     }
-    attempt.end = clock_.Now();
+    attempt.EndAt(clock_.Now());
     attempt.last = entry.state.Settle();
   } else {  // stopped since the look above: the attempt ends before its body begins
     result = Cancelled();
@@ -355,12 +355,15 @@ void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd 
       }
       if (entry.rules->cpu_time && entry.cell != nullptr) attempt.TellTimes(outcome);
       if (!entry.state.TryFinish(stopped)) continue;
-      return registry_.Finish(entry, std::move(outcome), attempt.end, &seat,
-                              {told.Take(), ResultAccess::TakeError(result)});
+      const bool quick = result.ok() && entry.IsPlain();  // before it is another's
+      registry_.Finish(entry, std::move(outcome), attempt.end, &seat,
+                       {told.Take(), ResultAccess::TakeError(result)});
+      if (quick && attempt.IsStillNow()) seat.KeepNow(attempt.end);
+      return;
     }
     // For the next attempt. Before the move: whoever takes the entry out owns it.
     if (!result.ok()) entry.attempt.Keep(ResultAccess::TakeError(result));
-    if (TryWait(entry, seat, attempt.end, *delay)) return;
+    if (TryWait(entry, seat, attempt, *delay)) return;
     ResultAccess::PutBack(result, entry.attempt.Take());
   }
 }

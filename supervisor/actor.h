@@ -136,7 +136,7 @@ class Actor {
   // Of a task that has met its deadline, in this attempt or after it.
   [[nodiscard]] static TaskOutcome OverdueOutcome(const Entry& entry, const Attempt& attempt,
                                                   const TaskResult& result);
-  [[nodiscard]] bool TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay);
+  [[nodiscard]] bool TryWait(Entry& entry, Seat& seat, const Attempt& attempt, Duration delay);
   // A retryable failure is to be retried, as far as the task's predicate has a say.
   [[nodiscard]] bool MayRetry(const Entry& entry, const Attempt& attempt, const TaskError& error);
   [[nodiscard]] Duration RetryDelay(Entry& entry);

@@ -99,7 +99,7 @@ void Actor::Drive(Entry& entry, Seat& seat, AsyncAttempt& async, TaskResult resu
     if (!rest.has_value()) break;
     if (Suspend(entry, seat, async, *rest)) return;
   }
-  async.attempt.end = clock_.Now();
+  async.attempt.EndAt(clock_.Now());
   async.attempt.last = entry.state.Settle();
   EndAsync(entry, seat, async, std::move(result));
 }

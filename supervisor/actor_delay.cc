@@ -10,14 +10,15 @@
 
 namespace taskvisor::internal {
 
-bool Actor::TryWait(Entry& entry, Seat& seat, TimePoint from, Duration delay) {
+bool Actor::TryWait(Entry& entry, Seat& seat, const Attempt& attempt, Duration delay) {
   const Priority priority = entry.rules->priority;  // queued, it may be another's
-  const TimePoint ready = SaturatingAdd(from, delay);
+  const TimePoint ready = SaturatingAdd(attempt.end, delay);
   entry.SetReadyAt(ready);
   if (delay <= Duration::zero()) {
-    const bool just_now = entry.failures == 0;  // nobody was asked about a retry
+    const bool quick = entry.failures == 0;  // nobody was asked about a retry
     if (!entry.state.TryRequeue()) return false;
-    seat.RunAgain(entry, priority, just_now);
+    seat.RunAgain(entry, priority);
+    if (quick && attempt.IsStillNow()) seat.KeepNow(attempt.end);
     return true;
   }
   timers_.Arm(entry.slot, ready, TaskTimers::Use::kDelay, entry.state.Load().epoch());

@@ -282,6 +282,9 @@ void Admission::Furnish(Entry& entry, TaskSpec& spec, uint64_t ordinal) {
   entry.ordinal = ordinal;
   entry.SetPriority(entry.rules->priority);
   entry.body = std::move(SpecAccess::BodyOf(spec));
+  if (const bool plain = SpecAccess::IsPlain(spec); plain != entry.Tells(Entry::kPlain)) {
+    entry.SetTold(Entry::kPlain, plain);
+  }
   entry.cell = SpecAccess::TakeCell(spec);
 }
 

@@ -31,6 +31,7 @@ class SpecAccess {
   static bool IsOnce(const TaskSpec& spec) { return spec.IsOnce(); }
   static OutcomeCell* CellOf(const TaskSpec& spec) { return spec.cell_.get(); }
   static CellRef TakeCell(TaskSpec& spec) { return std::move(spec.cell_); }
+  static bool IsPlain(const TaskSpec& spec) { return (spec.stated_ & TaskSpec::kPlain) != 0; }
   static bool IsAsync(const TaskSpec& spec) { return (spec.stated_ & TaskSpec::kAsync) != 0; }
 };
 

@@ -27,7 +27,8 @@ class Entry final : public Runnable {
   // A popped queue item: tries to begin the next attempt.
   void Run(Seat& seat) noexcept override;
 
-  static constexpr uint8_t kChild = 1;     // of another task's attempt: its rules are OwnRules
+  static constexpr uint8_t kPlain = 1;     // its body has no destructor
+  static constexpr uint8_t kChild = 2;     // of another task's attempt: its rules are OwnRules
   static constexpr uint8_t kSetAside = 1;  // of `marks`: see SetAside
   static constexpr int kPriorityShift = 1;
 
@@ -75,6 +76,12 @@ class Entry final : public Runnable {
 
   [[nodiscard]] TimePoint ReadyAt() const {
     return TimePoint(Duration(started_at.load(std::memory_order_relaxed)));
+  }
+
+  // The owner's. At its end no code of a user's runs: there is no destructor of a body, no rule and
+  // no parent.
+  [[nodiscard]] bool IsPlain() const {
+    return Tells(kPlain) && rules->kept == RuleSet::Kept::kInBook;
   }
 
   [[nodiscard]] TaskId Id() const { return {id.load(std::memory_order_acquire), slot}; }

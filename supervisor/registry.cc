@@ -55,7 +55,13 @@ StuckTask Describe(const Entry& entry, TimePoint now, std::string stack) {
 }
 
 // What runs code of the user's when it is destroyed: a body, an exception, a predicate.
-void DestroyWhatIsTheUsers(Entry& entry) {
+void DestroyWhatIsTheUsers(Entry& entry, uint32_t pool) {
+  if (entry.IsPlain() && entry.attempt.error() == nullptr) [[likely]] {
+    entry.body = nullptr;
+    return;
+  }
+  const LateWake::Aside aside;
+  const NoWaiting here(pool);  // user code: its destructor must not wait for this task
   entry.body = nullptr;
   OwnRules* const own = OwnRules::Of(entry.rules);
   if (own == nullptr && entry.attempt.error() == nullptr) [[likely]]
@@ -176,11 +182,7 @@ void Registry::Finish(Entry& entry, TaskOutcome&& outcome, TimePoint now, const 
   }
   outcome.set_attempts(entry.attempts().load(std::memory_order_relaxed));
   if (entry.named()) names_.Remove(entry.slot);
-  {
-    const LateWake::Aside aside;
-    const NoWaiting here(pool_);  // user code: its destructor must not wait for this task
-    DestroyWhatIsTheUsers(entry);
-  }
+  DestroyWhatIsTheUsers(entry, pool_);
   const CellRef cell = std::move(entry.cell);  // outlives `late`: it may destroy what is a user's
   const LateWake late(publisher_.wakes());     // who waits for the outcome is told first
   PublishLast(entry, abandoned ? nullptr : &outcome, now, last.told);

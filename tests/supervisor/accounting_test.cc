@@ -2,7 +2,10 @@
 #include <time.h>
 
 #include <chrono>
+#include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "taskvisor/async.h"
 #include "taskvisor/awaiters.h"
@@ -64,6 +67,56 @@ TEST(Accounting, ALongWaitIsExactToo) {
     one.held.LetGo();
     EXPECT_EQ(EndOf(one, EventKind::kTaskStopped, *task).queue_wait(), wait);
   }
+}
+
+// A body whose destructor does something.
+class WithDestructor {
+ public:
+  explicit WithDestructor(std::function<void()> what) : what_(std::move(what)) {}
+  WithDestructor(WithDestructor&& other) noexcept : what_(std::exchange(other.what_, nullptr)) {}
+  ~WithDestructor() {
+    if (what_) what_();
+  }
+  void operator()() const {}
+
+ private:
+  std::function<void()> what_;
+};
+
+TEST(Accounting, WhatTheDestructorOfTheBodyBeforeItTakesIsWaiting) {
+  OneWorker one;
+  ASSERT_TRUE(one.handle.Add(TaskSpec::Once(WithDestructor([&] { one.Advance(5ms); }))).ok());
+  const auto task = one.handle.Add(TaskSpec::Once([] {}));
+  one.held.LetGo();
+  const Event stopped = EndOf(one, EventKind::kTaskStopped, *task);
+  EXPECT_EQ(stopped.queue_wait(), 5ms);
+  EXPECT_EQ(stopped.duration(), 0ns);
+}
+
+// How many of 100 tasks that one worker runs in a row start when the one before it ended.
+int StartsAtAnEnd(const std::function<TaskSpec()>& spec) {
+  constexpr size_t kTasks = 100;
+  OneWorker one({.clock = RealClock()});
+  std::vector<TaskId> ids;
+  for (size_t i = 0; i < kTasks; ++i) ids.push_back(one.handle.Add(spec()).value());
+  one.held.LetGo();
+  int at_an_end = 0;
+  for (size_t i = 1; i < kTasks; ++i) {
+    const WallTime end = EndOf(one, EventKind::kTaskStopped, ids[i - 1]).at();
+    const Event start = EndOf(one, EventKind::kTaskStarting, ids[i]);
+    EXPECT_GE(start.at(), end);
+    at_an_end += start.at() == end ? 1 : 0;
+  }
+  return at_an_end;
+}
+
+TEST(Accounting, WhoFollowsAtOnceStartsWhenTheOneBeforeItEndedUnlessCodeOfTheUsersRanBetween) {
+  EXPECT_GT(StartsAtAnEnd([] { return TaskSpec::Once([] {}); }), 0);
+  EXPECT_EQ(StartsAtAnEnd([] { return TaskSpec::Once(WithDestructor([] {})); }), 0);
+  const auto ruled = [] {
+    return TaskSpec::Once([] {}).WithRetryIf([](const TaskError&) { return true; });
+  };
+  EXPECT_EQ(StartsAtAnEnd(ruled), 0);
 }
 
 TEST(Accounting, AFailureHasItsWaitBesideItsExitCode) {

@@ -297,7 +297,9 @@ class TaskSpec {
     kNoDeadline = 2048,
     kNoCpuTime = 4096,
     kRetryIf = 8192,
-    kAsync = 16384,  // not a setting: the body is a coroutine
+    // Not settings.
+    kAsync = 16384,  // the body is a coroutine
+    kPlain = 32768,  // it has no destructor
   };
   // What few state, in memory of its own: a spec is moved several times on its way in, and
   // batches of a million of them are.
@@ -308,10 +310,14 @@ class TaskSpec {
     internal::RetryRule retry_if;
   };
 
+  template <class Body>
+  static uint16_t KindOf(bool async) {
+    return async ? kAsync : std::is_trivially_destructible_v<Body> ? kPlain : 0;
+  }
   // `body`: what a TaskBody is made of, here and in its place.
   template <class Body>
   TaskSpec(std::string&& name, Body&& body, bool async)
-      : name_(std::move(name)), body_(std::forward<Body>(body)), stated_(async ? kAsync : 0) {}
+      : name_(std::move(name)), body_(std::forward<Body>(body)), stated_(KindOf<Body>(async)) {}
   template <class Body>
   TaskSpec(std::string&& name, Body&& body, bool async, RestartPolicy restart)
       : TaskSpec(std::move(name), std::forward<Body>(body), async) {
@@ -326,7 +332,7 @@ class TaskSpec {
   }
   // Once, and nothing else stated but its heartbeat: what tasks are that come by the million.
   [[nodiscard]] bool IsOnce() const {
-    return (stated_ & ~(kHeartbeat | kNoHeartbeat)) == kRestart &&
+    return (stated_ & ~(kHeartbeat | kNoHeartbeat | kPlain)) == kRestart &&
            restart_.kind() == RestartPolicy::Kind::kNever;
   }
   template <class T>
