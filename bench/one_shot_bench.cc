@@ -1,6 +1,7 @@
 // Tasks that run once and do nothing: a known set through Run, and one by one through Add.
 //   run/<what>/<tasks>         specs are made, run, and the supervisor is shut down
 //   add/<where>_<what>/<tasks> by one thread, or by the body of a task, until all are over
+//   .../<what>_beside_<peer>   the same, each round beside one of a baseline: see Beside
 // The baselines, run/ and inside/, are in one_shot_peers.cc.
 
 #include <benchmark/benchmark.h>
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/one_shot_peers.h"
 #include "bench/running_supervisor.h"
 #include "bench/sizes.h"
 
@@ -22,39 +24,83 @@ constexpr size_t kDefaultBus = 0;
 constexpr size_t kLargeBus = size_t{1} << 20;
 
 // A supervisor runs one batch in its life, so each round has a new one, with cold memory.
-// `build_ns`: the part of the time that went into the specs.
 template <bool kListener, size_t kBus = kDefaultBus>
-void RunBatch(benchmark::State& state) {
-  const auto tasks = static_cast<uint64_t>(state.range(0));
-  TaskTotals totals(state);
-  std::vector<double> build_ns;
-  for (auto _ : state) {
+class Batch {
+ public:
+  Batch(uint64_t tasks, TaskTotals& totals) : tasks_(tasks), totals_(totals) {}
+
+  // ns
+  double Round() {
     const auto listener = std::make_shared<CountingSubscriber>();
     SupervisorConfig config;
     if (kBus != kDefaultBus) config.bus_capacity = kBus;
     if (kListener) config.subscribers.push_back(listener);
     Supervisor supervisor = Supervisor::Create(std::move(config)).value();
     const int64_t begin = NowNs();
-    std::vector<TaskSpec> specs = OnceSpecs(tasks);
+    std::vector<TaskSpec> specs = OnceSpecs(tasks_);
     const int64_t built = NowNs();
     const absl::Status status = supervisor.Run(std::move(specs));
-    totals.AddRound(static_cast<double>(NowNs() - begin), tasks);
-    build_ns.push_back(static_cast<double>(built - begin) / static_cast<double>(tasks));
-    if (!status.ok()) totals.Fail(status.ToString());
-    totals.ExpectBodies(tasks);
-    totals.ExpectEvents(tasks * kEventsOfOnce);
-    CloseAccounts(supervisor.Serve(), totals);
+    const auto ns = static_cast<double>(NowNs() - begin);
+    totals_.AddRound(ns, tasks_);
+    build_ns_.push_back(static_cast<double>(built - begin) / static_cast<double>(tasks_));
+    if (!status.ok()) totals_.Fail(status.ToString());
+    totals_.ExpectBodies(tasks_);
+    totals_.ExpectEvents(tasks_ * kEventsOfOnce);
+    CloseAccounts(supervisor.Serve(), totals_);
     if (kListener && supervisor.Serve().SubscriberStats()[0].delivered != listener->count()) {
-      totals.Fail("the subscriber was not called for each event delivered to it");
+      totals_.Fail("the subscriber was not called for each event delivered to it");
     }
+    return ns;
   }
+  void End() {}
+
+  // The part of the time that went into the specs.
+  [[nodiscard]] double BuildNs() const { return Quantile(build_ns_, 0.5); }
+
+ private:
+  const uint64_t tasks_;
+  TaskTotals& totals_;
+  std::vector<double> build_ns_;
+};
+
+template <bool kListener, size_t kBus = kDefaultBus>
+void RunBatch(benchmark::State& state) {
+  TaskTotals totals(state);
+  Batch<kListener, kBus> batch(static_cast<uint64_t>(state.range(0)), totals);
+  for (auto _ : state) batch.Round();
   totals.Report();
-  state.counters["build_ns"] = Quantile(build_ns, 0.5);
+  state.counters["build_ns"] = batch.BuildNs();
+}
+
+// Each round of Ours beside one of the Peer's, of as many tasks: what a core gives changes by a
+// fifth from one second to the next, which rows measured one after the other take for a difference
+// between them. `of_peer` is the median of the rounds' ratios.
+template <class Ours, class Peer>
+void Beside(benchmark::State& state) {
+  const auto tasks = static_cast<uint64_t>(state.range(0));
+  TaskTotals totals(state);
+  Ours ours(tasks, totals);
+  Peer peer;
+  peer.Run(tasks);  // its threads and memory are there from now on
+  totals.ExpectBodies(tasks);
+  std::vector<double> ratios;
+  for (auto _ : state) {
+    const double ns = ours.Round();
+    const int64_t begin = NowNs();
+    peer.Run(tasks);
+    ratios.push_back(ns / static_cast<double>(NowNs() - begin));
+    totals.ExpectBodies(tasks);
+  }
+  ours.End();
+  totals.Report();
+  state.counters["of_peer"] = Quantile(std::move(ratios), 0.5);
 }
 
 BENCHMARK(RunBatch<false>)->Name("run/batch")->Apply(Sizes<1000, 10'000, 100'000, 1'000'000>);
 BENCHMARK(RunBatch<true>)->Name("run/batch_counted")->Apply(Sizes<1000, 100'000, 1'000'000>);
 BENCHMARK(RunBatch<false, kLargeBus>)->Name("run/batch_none_lost")->Apply(Sizes<100'000>);
+
+BENCHMARK(Beside<Batch<false>, TgRun>)->Name("run/batch_beside_tg_run")->Apply(Sizes<100'000>);
 
 // Every outcome is read, after Run.
 void RunBatchWatched(benchmark::State& state) {
@@ -133,34 +179,51 @@ void AddAll(const SupervisorHandle& handle, const Source& source, uint64_t tasks
 
 // Watched: until every outcome has been read. Not watched: until none is registered.
 template <class Source, bool kWatched, bool kInside>
-void AddOneByOne(benchmark::State& state) {
-  const auto tasks = static_cast<uint64_t>(state.range(0));
-  TaskTotals totals(state);
-  const Source source(tasks);
-  const RunningSupervisor supervisor;
-  const SupervisorHandle& handle = supervisor.handle();
-  supervisor.WarmUp(tasks, totals);
-  std::vector<TaskWaiter> waiters;
-  for (auto _ : state) {
-    waiters.clear();
-    waiters.reserve(tasks);
+class Adding {
+ public:
+  Adding(uint64_t tasks, TaskTotals& totals) : tasks_(tasks), totals_(totals), source_(tasks) {
+    supervisor_.WarmUp(tasks, totals);
+  }
+
+  // ns
+  double Round() {
+    const SupervisorHandle& handle = supervisor_.handle();
+    waiters_.clear();
+    waiters_.reserve(tasks_);
     const int64_t begin = NowNs();
     if constexpr (kInside) {
       auto adder = handle.AddAndWatch(
-          TaskSpec::Once([&] { AddAll<Source, kWatched>(handle, source, tasks, waiters); }));
-      if (!adder->waiter.Wait()->IsSuccess()) totals.Fail("the adding task did not complete");
+          TaskSpec::Once([&] { AddAll<Source, kWatched>(handle, source_, tasks_, waiters_); }));
+      if (!adder->waiter.Wait()->IsSuccess()) totals_.Fail("the adding task did not complete");
     } else {
-      AddAll<Source, kWatched>(handle, source, tasks, waiters);
+      AddAll<Source, kWatched>(handle, source_, tasks_, waiters_);
     }
-    if (!RunningSupervisor::AwaitAll(waiters)) totals.Fail("a task did not complete");
-    if (!kWatched) supervisor.AwaitLeft();
-    totals.AddRound(static_cast<double>(NowNs() - begin), tasks);
-    supervisor.AwaitLeft();
-    if (waiters.size() != (kWatched ? tasks : 1)) totals.Fail("a task was refused");
-    totals.ExpectBodies(tasks);
-    totals.ExpectEvents(tasks * kEventsOfOnce);
+    if (!RunningSupervisor::AwaitAll(waiters_)) totals_.Fail("a task did not complete");
+    if (!kWatched) supervisor_.AwaitLeft();
+    const auto ns = static_cast<double>(NowNs() - begin);
+    totals_.AddRound(ns, tasks_);
+    supervisor_.AwaitLeft();
+    if (waiters_.size() != (kWatched ? tasks_ : 1)) totals_.Fail("a task was refused");
+    totals_.ExpectBodies(tasks_);
+    totals_.ExpectEvents(tasks_ * kEventsOfOnce);
+    return ns;
   }
-  supervisor.End(totals);
+  void End() { supervisor_.End(totals_); }
+
+ private:
+  const uint64_t tasks_;
+  TaskTotals& totals_;
+  const Source source_;
+  const RunningSupervisor supervisor_;
+  std::vector<TaskWaiter> waiters_;
+};
+
+template <class Source, bool kWatched, bool kInside>
+void AddOneByOne(benchmark::State& state) {
+  TaskTotals totals(state);
+  Adding<Source, kWatched, kInside> adding(static_cast<uint64_t>(state.range(0)), totals);
+  for (auto _ : state) adding.Round();
+  adding.End();
   totals.Report();
 }
 
@@ -174,6 +237,12 @@ BENCHMARK(AddOneByOne<Named, false, false>)->Name("add/outside_named")->Apply(Ad
 BENCHMARK(AddOneByOne<Named, true, false>)
     ->Name("add/outside_named_watched")
     ->Apply(Sizes<1000, 10'000, 100'000>);
+BENCHMARK(Beside<Adding<Anonymous, true, false>, TbbPromise>)
+    ->Name("add/outside_anonymous_watched_beside_promise")
+    ->Apply(Added);
+BENCHMARK(Beside<Adding<Named, true, false>, TbbPromise>)
+    ->Name("add/outside_named_watched_beside_promise")
+    ->Apply(Added);
 BENCHMARK(AddOneByOne<Anonymous, false, true>)->Name("add/inside_anonymous")->Apply(Added);
 BENCHMARK(AddOneByOne<Anonymous, true, true>)->Name("add/inside_anonymous_watched")->Apply(Added);
 BENCHMARK(AddOneByOne<Named, false, true>)->Name("add/inside_named")->Apply(Added);

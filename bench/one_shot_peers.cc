@@ -8,6 +8,8 @@
 //   run/async           std::async, a thread each, futures read
 //   inside/tg_run       as run/tg_run, by a task of the group
 
+#include "bench/one_shot_peers.h"
+
 #include <benchmark/benchmark.h>
 #include <oneapi/tbb/info.h>
 #include <oneapi/tbb/task_arena.h>
@@ -26,17 +28,6 @@
 
 namespace taskvisor::bench {
 namespace {
-
-class TgRun {
- public:
-  void Run(uint64_t tasks) {
-    for (uint64_t i = 0; i < tasks; ++i) group_.run(Body);
-    group_.wait();
-  }
-
- private:
-  tbb::task_group group_;
-};
 
 class TgRunInside {
  public:
@@ -60,32 +51,6 @@ class ArenaEnqueue {
 
  private:
   tbb::task_arena arena_;
-  tbb::task_group group_;
-};
-
-class TbbPromise {
- public:
-  void Run(uint64_t tasks) {
-    std::vector<std::future<void>> futures;
-    futures.reserve(tasks);
-    for (uint64_t i = 0; i < tasks; ++i) {
-      std::promise<void> promise;
-      futures.push_back(promise.get_future());
-      group_.run(Fulfil{std::move(promise)});
-    }
-    group_.wait();  // helps; without it nothing would run on one core
-    for (std::future<void>& future : futures) future.get();
-  }
-
- private:
-  // task_group calls a const function.
-  struct Fulfil {
-    void operator()() const {
-      Body();
-      promise.set_value();
-    }
-    mutable std::promise<void> promise;
-  };
   tbb::task_group group_;
 };
 

@@ -70,6 +70,25 @@ def floor_verdict(value, floor, limit):
     return FALLS_SHORT
 
 
+def against(bar, rows, ours):
+    """The name of the least baseline, its counter, and `ours` in units of it."""
+    if not bar.baselines:
+        return "", None, ours
+    best = min(bar.baselines, key=lambda name: rows.median(name, bar.counter))
+    if bar.beside:
+        value = rows.median(bar.ours, bar.beside)
+        return best, ours / value, value
+    base = rows.median(best, bar.counter)
+    return best, base, ours / base
+
+
+def floor_of(bar, rows, base):
+    """In units of the baseline."""
+    if bar.beside:
+        return rows.median(bar.floor, bar.beside)
+    return rows.median(bar.floor, bar.counter) / (base or 1)
+
+
 def judge(bars, rows):
     """The lines of all bars; names of rows that are not there."""
     lines, missing = [], set()
@@ -80,18 +99,10 @@ def judge(bars, rows):
             missing |= absent
             continue
         ours = rows.median(bar.ours, bar.counter) * bar.scale
-        best, base, value = "", None, ours
-        if bar.baselines:
-            best = min(bar.baselines, key=lambda name: rows.median(name, bar.counter))
-            base = rows.median(best, bar.counter)
-            value = ours / base
-        if bar.beside:
-            value = rows.median(bar.ours, bar.beside)
-            base = ours / value
+        best, base, value = against(bar, rows, ours)
         limit = bar.limit(rows) if callable(bar.limit) else bar.limit
         said = verdict(value, limit, bar.stretch)
         if bar.floor and said == FALLS_SHORT:
-            of_floor = rows.median(bar.floor, bar.beside or bar.counter)
-            said = floor_verdict(value, of_floor if bar.beside else of_floor / (base or 1), limit)
+            said = floor_verdict(value, floor_of(bar, rows, base), limit)
         lines.append(Line(bar, ours, base, best, value, limit, said))
     return lines, sorted(missing)

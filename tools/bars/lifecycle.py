@@ -10,6 +10,7 @@ NS = "ns_per_task"
 TG = "run/tg_run/100000"
 PROMISE = "run/tbb_promise/100000"
 WATCHED = "add/outside_{0}_watched/100000"
+BESIDE = "add/outside_{0}_watched_beside_promise/100000"  # each round with one of the baseline
 
 
 def bar(name, ours, baselines, limit=None, stretch=None, counter=NS, **more):
@@ -19,9 +20,11 @@ def bar(name, ours, baselines, limit=None, stretch=None, counter=NS, **more):
 
 
 def one_shot():
-    yield bar("N1 batch of 1e5 / tg.run", "run/batch/100000", TG, 1.0, 0.6)
-    yield bar("N2 added and watched / tbb+promise", WATCHED.format("anonymous"), PROMISE, 0.6, 0.35)
-    yield bar("N3 the same, named / tbb+promise", WATCHED.format("named"), PROMISE, 0.75, 0.5)
+    yield bar("N1 batch of 1e5 / tg.run", "run/batch_beside_tg_run/100000", TG, 1.0, 0.6, beside="of_peer")
+    yield bar("N2 added and watched / tbb+promise", BESIDE.format("anonymous"), PROMISE, 0.6, 0.35,
+              beside="of_peer")
+    yield bar("N3 the same, named / tbb+promise", BESIDE.format("named"), PROMISE, 0.75, 0.5,
+              beside="of_peer")
     yield bar("N4 N1 with a subscriber / without", "run/batch_counted/100000", "run/batch/100000", 1.6, 1.25)
 
 
