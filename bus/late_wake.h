@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "bus/baton.h"
+#include "sched/delays.h"
 
 namespace taskvisor::internal {
 
@@ -54,6 +55,7 @@ class LateWake {
   class Aside {
    public:
     Aside() : outer_(t_innermost) {
+      NoteDelay();
       for (LateWake* late = outer_; late != nullptr; late = late->outer_) {
         if (late->owes_) late->baton_.Wake();
         late->owes_ = false;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "sched/delays.h"
 #include "sched/thread.h"
 
 namespace taskvisor::internal {
@@ -32,7 +33,10 @@ class Crew {
   void Start(size_t size, const std::function<void()>& prepare, std::function<bool()> turn);
 
   // Also before Start.
-  void Call() { sem_post(&calls_); }
+  void Call() {
+    NoteDelay();
+    sem_post(&calls_);
+  }
 
   // Calls each thread once more, and waits for them. REQUIRES: all turns from now on are the last.
   void Stop();

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "sched/atomic.h"
+#include "sched/delays.h"
 #include "taskvisor/clock.h"
 #include "taskvisor/priority.h"
 
@@ -85,7 +86,7 @@ class Executor : public Waits {
 // For a loop that waits for another thread, which is about to do what is waited for.
 inline void GiveWay() {
   Waits* const here = Waits::Here();
-  here == nullptr ? std::this_thread::yield() : here->GiveWay();
+  here == nullptr ? YieldCore() : here->GiveWay();
 }
 
 // The clock of who asks for the real one: not in a simulation.

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "sched/atomic.h"
+#include "sched/delays.h"
 
 namespace taskvisor::internal {
 
@@ -25,10 +26,6 @@ inline void LetHandlersRun() { ::usleep(1); }
 #endif
 #endif
 
-// How often this thread has slept or woken somebody, in the kernel: who finds it unchanged has not
-// been kept long by either.
-inline constinit thread_local uint32_t t_futex_calls = 0;
-
 #if !defined(TASKVISOR_MODEL_ATOMIC) || defined(TASKVISOR_REAL_FUTEX)
 static_assert(sizeof(Atomic<uint32_t>) == sizeof(uint32_t));
 
@@ -37,7 +34,7 @@ static_assert(sizeof(Atomic<uint32_t>) == sizeof(uint32_t));
 // itself does.
 inline void FutexWait(Atomic<uint32_t>& word, uint32_t expected,
                       std::chrono::steady_clock::time_point deadline) {
-  ++t_futex_calls;
+  NoteDelay();
 #ifdef TASKVISOR_SLEEPS_IN_SLICES
   deadline = std::min(deadline, std::chrono::steady_clock::now() + kLongestSleep);
 #endif
@@ -59,7 +56,7 @@ inline void FutexWait(Atomic<uint32_t>& word, uint32_t expected,
 }
 
 inline void FutexWakeAll(Atomic<uint32_t>& word) {
-  ++t_futex_calls;
+  NoteDelay();
   syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 #endif  // a model test brings its own two; one that keeps real atomics keeps these

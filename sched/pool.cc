@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "sched/cores.h"
+#include "sched/delays.h"
 #include "sched/pool_tbb.h"
 #include "sched/prefetch.h"
 
@@ -95,7 +96,7 @@ void Pool::StartItem() {
   while (!count_.TryCallOff()) {
     const std::optional<uint32_t> seat = free_seats_.Pop(tbb_->Link());
     if (!seat) {  // more than kSpareSeats threads are just here, or in the last lines of an item
-      std::this_thread::yield();
+      YieldCore();
       continue;
     }
     SendItem(*seat);
@@ -131,10 +132,7 @@ Runnable* Pool::Next(TbbSeat& seat, bool strays_first) {
   if (seat.again_ != nullptr) return Again(seat, /*anywhere=*/strays_first);
   while (true) {
     const WorkCount::Claimed claimed = count_.Claim(seat.number());
-    if (claimed.starts) {
-      seat.still_now_.reset();
-      StartItem();
-    }
+    if (claimed.starts) StartItem();
     if (claimed.got) return Take(seat, strays_first);
     seat.still_now_.reset();
     if (idler_ != nullptr) idler_->OnIdle(seat);
@@ -189,7 +187,8 @@ void Pool::RunItem(TbbSeat& seat) {
 
 // True: nothing is left to do; false: the item's time is up.
 bool Pool::Drain(TbbSeat& seat) {
-  const int64_t until = CoarseNow() + kDrainBudget;
+  int64_t tick = CoarseNow();
+  const int64_t until = tick + kDrainBudget;
   seat.kept_.reset();
   // Whoever finds more and more pending never comes to what strays behind a long body of another
   // seat: so each item begins with that. Nor does what ran again when the time was up, and has
@@ -198,7 +197,10 @@ bool Pool::Drain(TbbSeat& seat) {
   for (; runnable != nullptr; runnable = Next(seat, /*strays_first=*/false)) {
     runnable->Run(seat);
     seat.ResetNested();
-    if (CoarseNow() < until) continue;
+    const int64_t now = CoarseNow();
+    if (std::exchange(tick, now) != now)
+      seat.kept_.reset();  // the thread may have been off its core
+    if (now < until) continue;
     if (idler_ != nullptr) idler_->OnIdle(seat);
     break;
   }

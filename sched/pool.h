@@ -8,6 +8,7 @@
 
 #include "sched/atomic.h"
 #include "sched/cell_queue.h"
+#include "sched/delays.h"
 #include "sched/event_count.h"
 #include "sched/executor.h"
 #include "sched/index_stack.h"
@@ -40,20 +41,27 @@ class Seat {
     again_priority_ = priority;
   }
 
-  // Of the one that runs here now, as the last thing it does: it has read the clock, and since then
-  // none but a few lines of ours have run, and no call of the kernel.
-  void KeepNow(TimePoint now) { kept_ = now; }
-  // To who runs: the reading that the one before it has kept, if it follows at once. So that is
-  // still good.
-  [[nodiscard]] std::optional<TimePoint> StillNow() const { return still_now_; }
+  // A reading of the clock, and t_delays at it.
+  struct Reading {
+    TimePoint now;
+    uint32_t delays;
+  };
+  // Of the one that runs here now, as the last thing it does: it has read the clock for that.
+  void KeepNow(const Reading& reading) { kept_ = reading; }
+  // To who runs: what the one before it has kept, if it follows at once, and nothing that may take
+  // long has come between. So that is still good.
+  [[nodiscard]] std::optional<TimePoint> StillNow() const {
+    const bool good = still_now_.has_value() && still_now_->delays == t_delays;
+    return good ? std::optional(still_now_->now) : std::nullopt;
+  }
 
  protected:
   explicit Seat(uint32_t number) : number_(number) {}
   ~Seat() = default;
   Runnable* again_ = nullptr;
   Priority again_priority_ = Priority::kNormal;
-  std::optional<TimePoint> kept_;
-  std::optional<TimePoint> still_now_;
+  std::optional<Reading> kept_;
+  std::optional<Reading> still_now_;
 
  private:
   const uint32_t number_;

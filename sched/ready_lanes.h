@@ -4,9 +4,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <thread>
 
 #include "sched/atomic.h"
+#include "sched/delays.h"
 #include "sched/ready_queue.h"
 #include "taskvisor/priority.h"
 
@@ -90,7 +90,7 @@ class ReadyLanes {
     const auto from_normal = [&] { return normal_.TryTake(cursor.normal_, value, how...); };
     while (!mixed()) {
       if (from_normal()) return value;
-      std::this_thread::yield();
+      YieldCore();
     }
     TakeBy(OrderOf(cursor.turns_++), [&](Priority p) {
       if (p == Priority::kNormal) return from_normal();
@@ -147,7 +147,7 @@ class ReadyLanes {
         if (!normal) others_.fetch_sub(One(p), std::memory_order_relaxed);
         return;
       }
-      std::this_thread::yield();
+      YieldCore();
     }
   }
 

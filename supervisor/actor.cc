@@ -156,7 +156,7 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
   if (seen.stopped()) return FinishUnstarted(entry, seat, /*permit=*/true);
   if (entry.rules->async) return BeginAsync(entry, seat, seen);
 
-  Attempt attempt = NextAttempt(entry, StartOf(entry, seat, clock_));
+  Attempt attempt = NextAttempt(entry, StartOf(entry, seat, clock_, permits_.has_value()));
   if (attempt.start >= attempt.task_deadline) [[unlikely]]
     return FinishLate(entry, seat, seen);
   const TaskError* const last_error = entry.attempt.error();  // ours, with the next Begin
@@ -188,7 +188,10 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
     attempt.last = entry.state.SettleUnbegun();
   }
   entry.attempt.End();
-  if (last_error != nullptr) DeleteError()(last_error);
+  if (last_error != nullptr) {
+    NoteDelay();  // an exception of the user's, maybe
+    DeleteError()(last_error);
+  }
   if (watched != nullptr) watched->Leave();
   ReleasePermit();
   Conclude(entry, seat, attempt, result);
@@ -358,7 +361,7 @@ void Actor::Follow(Entry& entry, Seat& seat, const Attempt& attempt, AttemptEnd 
       const bool quick = result.ok() && entry.IsPlain();  // before it is another's
       registry_.Finish(entry, std::move(outcome), attempt.end, &seat,
                        {told.Take(), ResultAccess::TakeError(result)});
-      if (quick && attempt.IsStillNow()) seat.KeepNow(attempt.end);
+      if (quick) seat.KeepNow(attempt.EndReading());
       return;
     }
     // For the next attempt. Before the move: whoever takes the entry out owns it.

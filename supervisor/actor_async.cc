@@ -15,7 +15,7 @@ void Actor::EnsureRoom(uint32_t slot) { room_->Ensure(slot); }
 void Actor::BeginAsync(Entry& entry, Seat& seat, Snapshot seen) {
   AsyncAttempt& async = room_->At(entry.slot);
   Attempt& attempt = async.attempt;
-  attempt = NextAttempt(entry, StartOf(entry, seat, clock_));
+  attempt = NextAttempt(entry, StartOf(entry, seat, clock_, permits_.has_value()));
   if (attempt.start >= attempt.task_deadline) return FinishLate(entry, seat, seen);
   const uint64_t epoch = seen.epoch() + 1;
   async.last_error = entry.attempt.Take();

@@ -18,7 +18,7 @@ bool Actor::TryWait(Entry& entry, Seat& seat, const Attempt& attempt, Duration d
     const bool quick = entry.failures == 0;  // nobody was asked about a retry
     if (!entry.state.TryRequeue()) return false;
     seat.RunAgain(entry, priority);
-    if (quick && attempt.IsStillNow()) seat.KeepNow(attempt.end);
+    if (quick) seat.KeepNow(attempt.EndReading());
     return true;
   }
   timers_.Arm(entry.slot, ready, TaskTimers::Use::kDelay, entry.state.Load().epoch());

@@ -58,7 +58,9 @@ class AsyncAttempt : private Timer {
   // kSettling, or before kRunning: the context is gone.
   void Close() {
     running_.reset();
-    last_error.reset();  // destroys an exception of the user's, maybe
+    if (last_error == nullptr) return;
+    NoteDelay();  // an exception of the user's, maybe
+    last_error.reset();
   }
 
   [[nodiscard]] RunningAttempt& running() { return *running_; }

@@ -6,7 +6,8 @@
 #include <new>
 #include <optional>
 
-#include "sched/futex.h"
+#include "sched/delays.h"
+#include "sched/pool.h"
 #include "sched/timed_wait.h"
 #include "supervisor/attempt_context.h"
 #include "supervisor/entry.h"
@@ -21,19 +22,18 @@ struct Attempt {
   uint32_t number = 0;
   TimePoint start;
   TimePoint end;
-  uint32_t futex_calls_at_end = UINT32_MAX;  // t_futex_calls
-  TimePoint deadline;                        // the timeout's or the task's, whichever comes first
-  TimePoint task_deadline;                   // max(): none
-  Snapshot last;                             // when it settled
-  Duration queue_wait{};                     // before `start`
+  uint32_t delays_at_end = 0;  // t_delays
+  TimePoint deadline;          // the timeout's or the task's, whichever comes first
+  TimePoint task_deadline;     // max(): none
+  Snapshot last;               // when it settled
+  Duration queue_wait{};       // before `start`
   std::optional<Duration> cpu_time;
 
   void EndAt(TimePoint now) {
     end = now;
-    futex_calls_at_end = t_futex_calls;
+    delays_at_end = t_delays;
   }
-  // Nothing but a few lines of ours has run since, as long as no code of a user's has.
-  [[nodiscard]] bool IsStillNow() const { return futex_calls_at_end == t_futex_calls; }
+  [[nodiscard]] Seat::Reading EndReading() const { return {end, delays_at_end}; }
 
   // A stop, or a child's failure, that came first outweighs a deadline that nobody noticed.
   [[nodiscard]] bool TimedOut() const {
@@ -80,9 +80,10 @@ struct Attempt {
 
 // When an attempt starts that is about to. One that follows another at once on its seat, which has
 // succeeded, starts when that one ended: the clock was read then, and only lines of ours have run
-// since.
-[[nodiscard]] inline TimePoint StartOf(const Entry& entry, const Seat& seat, const Clock& clock) {
-  const std::optional<TimePoint> kept = seat.StillNow();
+// since. Not if it needed a permit, which may be another's of later than that.
+[[nodiscard]] inline TimePoint StartOf(const Entry& entry, const Seat& seat, const Clock& clock,
+                                       bool permit) {
+  const std::optional<TimePoint> kept = permit ? std::nullopt : seat.StillNow();
   return kept.has_value() && entry.ReadyAt() <= *kept ? *kept : clock.Now();
 }
 

@@ -27,7 +27,7 @@ class Entry final : public Runnable {
   // A popped queue item: tries to begin the next attempt.
   void Run(Seat& seat) noexcept override;
 
-  static constexpr uint8_t kPlain = 1;     // its body has no destructor
+  static constexpr uint8_t kPlain = 1;     // its body is small and has no destructor
   static constexpr uint8_t kChild = 2;     // of another task's attempt: its rules are OwnRules
   static constexpr uint8_t kSetAside = 1;  // of `marks`: see SetAside
   static constexpr int kPriorityShift = 1;

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "sched/atomic.h"
+#include "sched/delays.h"
 #include "taskvisor/wake_node.h"
 
 namespace taskvisor::internal {
@@ -49,7 +50,7 @@ class WakeList {
 
   // The node is in the list no more, and nobody is in its `wake`. Also if it never was in.
   void Remove(WakeNode& node) {
-    while (!TryRemove(node)) std::this_thread::yield();
+    while (!TryRemove(node)) YieldCore();
   }
 
   // Once, or more often: then for those who came before the first.
@@ -104,7 +105,7 @@ class WakeList {
       word = locked.seen;
       if (locked) return true;
       if ((locked.seen & unless) != 0) return false;
-      std::this_thread::yield();
+      YieldCore();
     }
   }
   // False: it is being woken.

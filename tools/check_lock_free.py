@@ -20,7 +20,7 @@ BLOCKING = re.compile(
     r"\b(mutex|shared_mutex|lock_guard|unique_lock|shared_lock|scoped_lock|condition_variable\w*"
     r"|call_once|once_flag|atomic_flag|(counting|binary)_semaphore|latch|barrier|(?<![.])promise|future"
     r"|pthread_(mutex|cond|rwlock|spin|join|barrier)\w*|sem_wait|u?sleep|nanosleep"
-    r"|sleep_(for|until)|yield|GiveWay|_mm_pause|FutexWait|Await\w*|Wait|WaitFor|WaitUntil)\s*[<(;]"
+    r"|sleep_(for|until)|yield|YieldCore|GiveWay|_mm_pause|FutexWait|Await\w*|Wait|WaitFor|WaitUntil)\s*[<(;]"
     r"|\bstd::(\w*mutex|once_flag|(lock_guard|(unique|scoped|shared)_lock)|condition_variable\w*)\b"
     r"|[.>](wait|join|lock|get_future)\s*\("
     r"|while\s*\([^;]*(exchange\(|test_and_set)"
@@ -58,9 +58,12 @@ OFF_THE_PATH = {
 # (file, a part of the line, why the line may stay)
 ALLOWED = (
     ("sched/timer_queue.cc", "GiveWay();", "a timer thread that an executor runs"),
-    ("sched/pool.cc", "std::this_thread::yield();", "more than kSpareSeats threads stand still"),
+    ("sched/delays.h", "YieldCore() {", "its definition"),
+    ("sched/delays.h", "std::this_thread::yield();", "who calls it is looked at"),
+    ("sched/pool.cc", "YieldCore();", "more than kSpareSeats threads stand still"),
+    ("sched/pool.cc", "std::this_thread::yield();", "an item that has nothing to run looks on"),
     ("sched/pool.cc", "Await(idle_", "Join, at the end"),
-    ("sched/ready_lanes.h", "std::this_thread::yield();",
+    ("sched/ready_lanes.h", "YieldCore();",
      "an element is there for each who counted: see there"),
     ("sched/timer_queue.cc", "thread_.join();", "Stop, at the end"),
     ("sched/timer_queue.cc", "events_.WaitUntil(", "the timer thread sleeps"),
@@ -90,7 +93,7 @@ ALLOWED = (
     ("supervisor/runtime.cc", "shutdown_.Wait", "Run and Shutdown"),
     ("bus/bus.h", "nanosleep(&kNap, nullptr);", "CatchUp: for who asks to see what was published"),
     ("supervisor/awaiters.cc", "waiter_.Wait()", "the outcome is there"),
-    ("supervisor/wake_list.h", "std::this_thread::yield();",
+    ("supervisor/wake_list.h", "YieldCore();",
      "who watches an outcome waits for who comes or goes just now; see there"),
     ("supervisor/runtime.cc", "mutex", "Leak: at the end of a supervisor with stuck bodies"),
 )

@@ -140,52 +140,6 @@ TEST(Pool, WhatRunsAgainComesBehindWhatAnotherThreadSubmitted) {
   EXPECT_EQ(others, kRuns - 1);
 }
 
-TEST(Pool, WhoFollowsAtOnceIsToldTheReadingOfTheClockThatTheOneBeforeItHasKept) {
-  const auto at = [](int run) { return TimePoint(std::chrono::seconds(run)); };
-  bool told = false;
-  for (int round = 0; round < 100 && !told; ++round) {  // its item's time may be up just then
-    Pool pool(1);
-    pool.Start();
-    std::vector<std::optional<TimePoint>> seen;
-    std::optional<TimePoint> seen_by_other;
-    Job other([&](Seat& seat) { seen_by_other = seat.StillNow(); });
-    Job repeater({});
-    repeater.body = [&](Seat& seat) {
-      seen.push_back(seat.StillNow());
-      const auto run = static_cast<int>(seen.size());
-      if (run == 4) return;
-      if (run == 3) pool.Submit(other);  // which comes between, and keeps nothing
-      seat.RunAgain(repeater);
-      if (run != 2) seat.KeepNow(at(run));
-    };
-    pool.Submit(repeater);
-    pool.Join();
-    EXPECT_FALSE(seen[0] || seen[2] || seen[3]);
-    told = seen[1] == at(1) && seen_by_other == at(3);
-    EXPECT_TRUE(told || !seen[1] || !seen_by_other);
-  }
-  EXPECT_TRUE(told);
-}
-
-TEST(Pool, AReadingOfTheClockIsNotKeptOverATimeWithNothingToRun) {
-  struct Idle final : Idler {
-    void OnIdle(Seat&) noexcept override { is.Open(); }
-    void OnLeave() noexcept override {}
-    Gate is;
-  } idle;
-  Pool pool(1);
-  pool.SetIdler(idle);
-  pool.Start();
-  Job first([](Seat& seat) { seat.KeepNow(TimePoint(std::chrono::seconds(1))); });
-  pool.Submit(first);
-  ASSERT_TRUE(idle.is.Wait());
-  std::atomic<bool> kept{true};
-  Job second([&](Seat& seat) { kept = seat.StillNow().has_value(); });
-  pool.Submit(second);
-  pool.Join();
-  EXPECT_FALSE(kept);
-}
-
 TEST(Pool, ASubmitAfterJoinIsHarmlessAndRunsNothing) {
   std::atomic<int> runs{0};
   Job job([&](Seat&) { runs.fetch_add(1); });

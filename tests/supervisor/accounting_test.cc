@@ -1,8 +1,11 @@
 #include <gtest/gtest.h>
 #include <time.h>
 
+#include <array>
 #include <chrono>
 #include <functional>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -93,6 +96,27 @@ TEST(Accounting, WhatTheDestructorOfTheBodyBeforeItTakesIsWaiting) {
   EXPECT_EQ(stopped.duration(), 0ns);
 }
 
+// The exception of an attempt is kept for the next one, and destroyed when that is over.
+struct SlowToDestroy : std::runtime_error {
+  explicit SlowToDestroy(std::function<void()> what)
+      : std::runtime_error("slow"), guard(std::make_shared<WithDestructor>(std::move(what))) {}
+  std::shared_ptr<WithDestructor> guard;
+};
+
+TEST(Accounting, WhatTheDestructorOfAnExceptionTakesIsWaiting) {
+  OneWorker one;
+  const auto body = [&](TaskContext& context) {
+    if (context.attempt() == 1) throw SlowToDestroy([&] { one.Advance(5ms); });
+  };
+  ASSERT_TRUE(
+      one.handle.Add(TaskSpec::Restartable(body).WithBackoff(BackoffPolicy::Constant(0ns))).ok());
+  const auto task = one.handle.Add(TaskSpec::Once([] {}).WithPriority(Priority::kLow));
+  one.held.LetGo();
+  const Event stopped = EndOf(one, EventKind::kTaskStopped, *task);
+  EXPECT_EQ(stopped.duration(), 0ns);
+  EXPECT_EQ(stopped.queue_wait(), 5ms);
+}
+
 // How many of 100 tasks that one worker runs in a row start when the one before it ended.
 int StartsAtAnEnd(const std::function<TaskSpec()>& spec) {
   constexpr size_t kTasks = 100;
@@ -117,6 +141,8 @@ TEST(Accounting, WhoFollowsAtOnceStartsWhenTheOneBeforeItEndedUnlessCodeOfTheUse
     return TaskSpec::Once([] {}).WithRetryIf([](const TaskError&) { return true; });
   };
   EXPECT_EQ(StartsAtAnEnd(ruled), 0);
+  const std::array<char, 4096> large{};  // its memory may go back to the system
+  EXPECT_EQ(StartsAtAnEnd([&] { return TaskSpec::Once([large] { EXPECT_EQ(large[0], 0); }); }), 0);
 }
 
 TEST(Accounting, AFailureHasItsWaitBesideItsExitCode) {

@@ -22,11 +22,13 @@ struct EventRecord;
 
 // What happened. Braces: the fields that are set besides sequence, at and kind.
 enum class EventKind : uint8_t {
-  kTaskAddRequested,     // {id, task} past the shutdown gate, with room reserved
-  kTaskAdded,            // {id, task} registered; no attempt has begun
-  kTaskAddFailed,        // {id, task, rejection_kind} refused; nothing follows for this id
-  kTaskRemoveRequested,  // {id?, task?, reason?} a stop was asked for
-  kTaskStarting,         // {id, task, attempt} permit held, the body is next
+  kTaskAddRequested,  // {id, task} past the shutdown gate, with room reserved
+  kTaskAdded,         // {id, task} registered; no attempt has begun
+  kTaskAddFailed,     // {id, task, rejection_kind} refused; nothing follows for this id
+  // {id?, task?, reason?} a stop was asked for; by name, perhaps while the add is under way: then
+  // before the two events of that
+  kTaskRemoveRequested,
+  kTaskStarting,  // {id, task, attempt} permit held, the body is next
   // {.., attempt, duration, queue_wait, cpu_time?, cause} success (kNone) or cancelled
   kTaskStopped,
   kTaskFailed,  // {.., attempt, duration, queue_wait, cpu_time?, reason, exit_code?, overrun?}

@@ -299,7 +299,7 @@ class TaskSpec {
     kRetryIf = 8192,
     // Not settings.
     kAsync = 16384,  // the body is a coroutine
-    kPlain = 32768,  // it has no destructor
+    kPlain = 32768,  // it is small and has no destructor
   };
   // What few state, in memory of its own: a spec is moved several times on its way in, and
   // batches of a million of them are.
@@ -312,7 +312,10 @@ class TaskSpec {
 
   template <class Body>
   static uint16_t KindOf(bool async) {
-    return async ? kAsync : std::is_trivially_destructible_v<Body> ? kPlain : 0;
+    using Kept = std::remove_cvref_t<Body>;
+    constexpr bool kIsPlain =
+        std::is_trivially_destructible_v<Kept> && sizeof(Kept) <= 2 * sizeof(void*);
+    return async ? kAsync : kIsPlain ? kPlain : 0;
   }
   // `body`: what a TaskBody is made of, here and in its place.
   template <class Body>
