@@ -71,14 +71,18 @@ class RunningSupervisor {
     SpinUntil([&] { return handle_.Stats().tasks <= left; });
   }
 
-  // Runs something, so that workers are there and queues have memory.
-  void WarmUp(uint64_t tasks, TaskTotals& totals) const {
+  // Runs spec(0) to spec(tasks - 1), so that workers are there, and what they use has memory.
+  template <class Spec>
+  void WarmUp(uint64_t tasks, TaskTotals& totals, Spec spec) const {
     const uint64_t others = handle_.Stats().tasks;
     for (uint64_t i = 0; i < tasks; ++i) {
-      if (!handle_.Add(TaskSpec::Once(Body)).ok()) return totals.Fail("a task was refused");
+      if (!handle_.Add(spec(i)).ok()) return totals.Fail("a task was refused");
     }
     AwaitLeft(others);
     totals.ExpectBodies(tasks);
+  }
+  void WarmUp(uint64_t tasks, TaskTotals& totals) const {
+    WarmUp(tasks, totals, [](uint64_t) { return TaskSpec::Once(Body); });
   }
 
   void End(TaskTotals& totals) const {

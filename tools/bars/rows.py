@@ -30,7 +30,7 @@ class Rows:
                 self.runs[name], self.dropped[name] = still, len(runs) - len(still)
 
     def _add(self, run):
-        name = re.sub(r"/(iterations:\d+|repeats:\d+|manual_time|real_time)", "", run["name"])
+        name = re.sub(r"/(iterations:\d+|repeats:\d+|min_time:[\d.]+|manual_time|real_time)", "", run["name"])
         if run.get("error_occurred"):
             self.faults.append(f"{name}: {run['error_message']}")
         elif self._strict and (not run.get("events") or run.get("lost", 1) != 0):
