@@ -198,8 +198,8 @@ bool Pool::Drain(TbbSeat& seat) {
     runnable->Run(seat);
     seat.ResetNested();
     const int64_t now = CoarseNow();
-    if (std::exchange(tick, now) != now)
-      seat.kept_.reset();  // the thread may have been off its core
+    // A tick has passed: the thread may have been off its core.
+    if (std::exchange(tick, now) != now) seat.kept_.reset();
     if (now < until) continue;
     if (idler_ != nullptr) idler_->OnIdle(seat);
     break;

@@ -188,10 +188,7 @@ void Actor::RunBody(Entry& entry, Seat& seat) {
     attempt.last = entry.state.SettleUnbegun();
   }
   entry.attempt.End();
-  if (last_error != nullptr) {
-    NoteDelay();  // an exception of the user's, maybe
-    DeleteError()(last_error);
-  }
+  if (last_error != nullptr) DeleteError()(last_error);
   if (watched != nullptr) watched->Leave();
   ReleasePermit();
   Conclude(entry, seat, attempt, result);

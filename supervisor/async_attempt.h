@@ -58,9 +58,7 @@ class AsyncAttempt : private Timer {
   // kSettling, or before kRunning: the context is gone.
   void Close() {
     running_.reset();
-    if (last_error == nullptr) return;
-    NoteDelay();  // an exception of the user's, maybe
-    last_error.reset();
+    last_error.reset();  // destroys an exception of the user's, maybe
   }
 
   [[nodiscard]] RunningAttempt& running() { return *running_; }

@@ -71,7 +71,7 @@ void OwnRules::TellParent(const Entry& entry, const TaskOutcome& outcome) {
   if (kind == OutcomeKind::kCompleted || kind == OutcomeKind::kCancelled) return;
   LineBuffer name;  // there may be no memory, and its siblings are to be told
   Name::Buffer buffer;
-  if (const Name* const own = entry.named() ? entry.name() : nullptr; own != nullptr) {
+  if (const Name* const own = entry.name(); own != nullptr) {
     name.Text({buffer.data(), own->CopyTo(buffer)});
   } else {
     name.Text("task-").Decimal(entry.Id().value());

@@ -74,13 +74,6 @@ class Registry : public Idler {
   void FreeAhead(Ahead& ahead) { slab_.FreeAhead(ahead); }
   // The memory of a slot that is to be written soon.
   void CallFor(uint32_t slot) const { PrefetchForWrite(&slab_.At(slot), sizeof(Entry)); }
-  // The same in a walk through all, by who changes each: of one some places behind this.
-  void CallForAhead(const Entry& entry) const {
-    constexpr uint32_t kAhead = 8;
-    if (const Entry* const ahead = slab_.Find(entry.slot + kAhead); ahead != nullptr) {
-      PrefetchForWrite(ahead, sizeof(Entry));
-    }
-  }
   // Of a reserved entry; nobody finds it yet.
   void SetName(Entry& entry, std::string_view name);
   // The place of a name in the slot that is reserved next, mostly.

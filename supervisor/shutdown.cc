@@ -162,7 +162,6 @@ void Shutdown::CancelAll() {
   // The gate is closed: nobody comes any more, and who is inside is counted.
   if (runtime_.registry().gate().members() == 0) return;
   runtime_.registry().ForEach([this](Entry& entry, Snapshot seen) {
-    runtime_.registry().CallForAhead(entry);
     // Refused: it has moved on to another state; look again, unless it is gone.
     while (!seen.Is(Phase::kFree) && !seen.Is(Phase::kFinishing) &&
            runtime_.actor().Stop(entry, seen, CancelCause::kShutdown) == StopResult::kRefused) {

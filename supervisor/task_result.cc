@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include "sched/delays.h"
 #include "supervisor/attempt_link.h"
 #include "supervisor/text.h"
 
@@ -34,6 +35,7 @@ TaskResult TimedOut(std::string_view reason) { return Failure(TaskErrorKind::kTi
 TaskResult Cancelled() noexcept { return internal::ResultAccess::Of(TheCancelled()); }
 
 void internal::DeleteError::operator()(const TaskError* error) const {
+  internal::NoteDelay();  // an exception of the user's, maybe
   if (error->kind != TaskErrorKind::kCancelled || error != &TheCancelled()) delete error;
 }
 

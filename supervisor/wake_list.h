@@ -2,7 +2,6 @@
 #define TASKVISOR_SUPERVISOR_WAKE_LIST_H_
 
 #include <cstdint>
-#include <thread>
 
 #include "sched/atomic.h"
 #include "sched/delays.h"

@@ -28,8 +28,8 @@ BELOW = {
     "tools": {"tools"},
     "examples": {"examples"},
 }
-LOWEST_OF_SCHED = {"sched/atomic.h", "sched/delays.h", "sched/event_count.h", "sched/executor.h", "sched/futex.h",
-                   "sched/prefetch.h", "sched/thread.h", "sched/thread_numbers.h",
+LOWEST_OF_SCHED = {"sched/atomic.h", "sched/delays.h", "sched/event_count.h", "sched/executor.h",
+                   "sched/futex.h", "sched/prefetch.h", "sched/thread.h", "sched/thread_numbers.h",
                    "sched/zero_pages.h"}
 QUEUE_FILE = "sched/ready_queue.h"
 MAX_LINES = 400

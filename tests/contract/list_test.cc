@@ -94,7 +94,7 @@ TEST(ContractManagement, S100_ListIsSortedByIdAndShowsEveryPhase) {
 
 // The slot of a named task becomes another one's: with another name, with none, with a long one.
 // Which of the free slots that is nobody promises (the last one's may be on its way back), so
-// names follow one another until some slot has had as many tasks as there are names.
+// names follow one another until some slot has had twice as many tasks as there are names.
 TEST(ContractManagement, S100_AFreedSlotKeepsNothingOfItsLastTasksName) {
   Harness harness({.max_tasks = 1});
   const SupervisorHandle handle = harness.Serve();
