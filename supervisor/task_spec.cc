@@ -1,6 +1,9 @@
 #include "taskvisor/task_spec.h"
 
+#include <utility>
+
 #include "supervisor/outcome_cell.h"
+#include "taskvisor/retry_rule.h"
 
 namespace taskvisor {
 
@@ -13,6 +16,14 @@ TaskSpec& TaskSpec::operator=(TaskSpec&& other) noexcept {
 }
 
 void TaskSpec::DropCell() { cell_->Drop(); }
+
+TaskSpec TaskSpec::WithRetryIf(internal::RetryRule predicate) && {
+  if (predicate == nullptr) return State(0, kRetryIf);
+  internal::RetryRule& rule = MakeRest().retry_if;
+  rule = (stated_ & kRetryIf) == 0 ? std::move(predicate)
+                                   : internal::AgreeingWith(std::move(rule), std::move(predicate));
+  return State(kRetryIf, 0);
+}
 
 TaskWaiter TaskSpec::Watch() {
   if (cell_ == nullptr) cell_ = internal::OutcomeCell::Make();

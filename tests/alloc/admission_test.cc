@@ -102,21 +102,19 @@ TEST(Alloc, StatedRulesCostNothing) {
         TaskSpec spec = TaskSpec::Restartable(Body{last, 0})
                             .WithTimeout(std::chrono::minutes(1 + task % 8))
                             .WithMaxRetries(3)
+                            .WithHeartbeat(std::chrono::minutes(1))
                             .WithPriority(Priority::kHigh);
         EXPECT_TRUE(handle.Add(std::move(spec)).ok());
       },
       [] {}));
 }
 
-// All of it together: the spec has a place for it, made by the first one.
-TEST(Alloc, ABackoffAndAHeartbeatCostTheSpecOnePieceOfMemory) {
+// Few state one: the spec has a place for it, made then.
+TEST(Alloc, ABackoffCostsTheSpecOnePieceOfMemory) {
   const auto backoff = BackoffPolicy::Constant(std::chrono::milliseconds(1));
   const Costs costs = Rounds::Measure(
       [&](const SupervisorHandle& handle, int, auto* last) {
-        TaskSpec spec = TaskSpec::Once(Body{last, 0})
-                            .WithBackoff(backoff)
-                            .WithHeartbeat(std::chrono::minutes(1));
-        EXPECT_TRUE(handle.Add(std::move(spec)).ok());
+        EXPECT_TRUE(handle.Add(TaskSpec::Once(Body{last, 0}).WithBackoff(backoff)).ok());
       },
       [] {});
   EXPECT_EQ(costs.adder, uint64_t{kRounds} * kTasks);

@@ -133,7 +133,7 @@ class TaskSpec {
   }
 
   TaskSpec WithRestart(RestartPolicy restart) && {
-    restart_ = restart;
+    SetRestart(restart);
     return State(kRestart, 0);
   }
   TaskSpec WithBackoff(const BackoffPolicy& backoff) && {
@@ -166,7 +166,7 @@ class TaskSpec {
   // silence too; a coroutine that is suspended is not. In the body, a poll or a sleep may end with
   // EINTR when its stack is taken.
   TaskSpec WithHeartbeat(Duration heartbeat) && {
-    MakeRest().heartbeat = heartbeat;
+    heartbeat_ = heartbeat;
     return State(kHeartbeat, kNoHeartbeat);
   }
   TaskSpec WithoutHeartbeat() && { return State(kHeartbeat | kNoHeartbeat, 0); }
@@ -217,14 +217,7 @@ class TaskSpec {
   // Called by the worker, between two attempts, never twice at a time: it must not block. If it
   // throws, nobody knows whether to go on: the failure is fatal, and a RuntimeFailure event
   // (task: "retry_if") says what was thrown.
-  TaskSpec WithRetryIf(internal::RetryRule predicate) && {
-    if (predicate == nullptr) return State(0, kRetryIf);
-    internal::RetryRule& rule = MakeRest().retry_if;
-    rule = (stated_ & kRetryIf) == 0
-               ? std::move(predicate)
-               : internal::AgreeingWith(std::move(rule), std::move(predicate));
-    return State(kRetryIf, 0);
-  }
+  TaskSpec WithRetryIf(internal::RetryRule predicate) &&;
   // The same by the type of the exception behind a failure (thrown, or given to WithSource):
   // retried only if it is one of these, or derived from one, by catch (const E&). A failure
   // with no exception behind it is retried. A FatalError never is, named or not.
@@ -249,7 +242,9 @@ class TaskSpec {
   [[nodiscard]] const std::string& name() const { return name_; }
 
   // Stated settings; empty = inherited.
-  [[nodiscard]] std::optional<RestartPolicy> restart() const { return If(kRestart, restart_); }
+  [[nodiscard]] std::optional<RestartPolicy> restart() const {
+    return If(kRestart, RestartPolicy(restart_, interval_));
+  }
   [[nodiscard]] std::optional<BackoffPolicy> backoff() const {
     const bool stated = (stated_ & kBackoff) != 0 && rest_ != nullptr;  // not of one moved from
     return stated ? std::optional(rest_->backoff) : std::nullopt;
@@ -263,7 +258,7 @@ class TaskSpec {
   }
 
   [[nodiscard]] std::optional<std::optional<Duration>> heartbeat() const {
-    return IfInRest(kHeartbeat, kNoHeartbeat, &Rest::heartbeat);
+    return If(kHeartbeat, (stated_ & kNoHeartbeat) != 0 ? std::nullopt : std::optional(heartbeat_));
   }
 
   [[nodiscard]] std::optional<Priority> priority() const { return If(kPriority, priority_); }
@@ -272,7 +267,10 @@ class TaskSpec {
     return If(kCpuTime, (stated_ & kNoCpuTime) == 0);
   }
   [[nodiscard]] std::optional<std::optional<Duration>> deadline() const {
-    return IfInRest(kDeadline, kNoDeadline, &Rest::deadline);
+    using Deadline = std::optional<Duration>;
+    if ((stated_ & kNoDeadline) != 0) return Deadline();
+    const bool stated = (stated_ & kDeadline) != 0 && rest_ != nullptr;  // not of one moved from
+    return stated ? std::optional<Deadline>(rest_->deadline) : std::nullopt;
   }
 
   // The settings this spec has under `defaults`: stated ones win, also a stated "none".
@@ -305,7 +303,6 @@ class TaskSpec {
   // batches of a million of them are.
   struct Rest {
     BackoffPolicy backoff;
-    Duration heartbeat{};
     Duration deadline{};
     internal::RetryRule retry_if;
   };
@@ -324,8 +321,13 @@ class TaskSpec {
   template <class Body>
   TaskSpec(std::string&& name, Body&& body, bool async, RestartPolicy restart)
       : TaskSpec(std::move(name), std::forward<Body>(body), async) {
-    restart_ = restart;
+    SetRestart(restart);
     Mark(kRestart, 0);
+  }
+
+  void SetRestart(RestartPolicy restart) {
+    restart_ = restart.form_;
+    interval_ = restart.interval_;
   }
 
   void Mark(int set, int clear) { stated_ = static_cast<uint16_t>((stated_ & ~clear) | set); }
@@ -336,17 +338,11 @@ class TaskSpec {
   // Once, and nothing else stated but its heartbeat: what tasks are that come by the million.
   [[nodiscard]] bool IsOnce() const {
     return (stated_ & ~(kHeartbeat | kNoHeartbeat | kPlain)) == kRestart &&
-           restart_.kind() == RestartPolicy::Kind::kNever;
+           restart_ == RestartPolicy::Form::kNever;
   }
   template <class T>
   [[nodiscard]] std::optional<T> If(Stated stated, const T& value) const {
     return (stated_ & stated) != 0 ? std::optional<T>(value) : std::nullopt;
-  }
-  [[nodiscard]] std::optional<std::optional<Duration>> IfInRest(Stated stated, Stated none,
-                                                                Duration Rest::*value) const {
-    if ((stated_ & stated) == 0) return std::nullopt;
-    if ((stated_ & none) != 0) return std::optional<Duration>();
-    return rest_ != nullptr ? std::optional(std::optional(rest_.get()->*value)) : std::nullopt;
   }
   Rest& MakeRest() {
     if (rest_ == nullptr) rest_ = std::make_unique<Rest>();
@@ -387,9 +383,11 @@ class TaskSpec {
   internal::CellRef cell_;
   uint16_t stated_ = 0;
   Priority priority_ = Priority::kNormal;
+  RestartPolicy::Form restart_ = RestartPolicy::Form::kOnFailure;
   uint32_t max_retries_ = 0;
+  Duration interval_{};  // of restart_
   Duration timeout_{};
-  RestartPolicy restart_ = RestartPolicy::OnFailure();
+  Duration heartbeat_{};
   std::unique_ptr<Rest> rest_;  // null: none of it is stated
 };
 
