@@ -6,7 +6,10 @@
 
 #include <benchmark/benchmark.h>
 
+#include <array>
+#include <cinttypes>
 #include <cstdint>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <utility>
@@ -15,6 +18,7 @@
 #include "bench/one_shot_peers.h"
 #include "bench/running_supervisor.h"
 #include "bench/sizes.h"
+#include "sched/split_mix.h"
 
 namespace taskvisor::bench {
 namespace {
@@ -164,6 +168,19 @@ struct Named {
   std::vector<std::string> names;
 };
 
+// Names that have nothing in common, as keys and digests have: each has a place of its own in the
+// index, far from the last one's.
+struct Scattered : Named {
+  explicit Scattered(uint64_t tasks) : Named(0) {
+    internal::SplitMix random(1);
+    for (uint64_t i = 0; i < tasks; ++i) {
+      std::array<char, 16> name{};
+      std::snprintf(name.data(), name.size(), "%015" PRIx64, random.Next() >> 4);
+      names.emplace_back(name.data());
+    }
+  }
+};
+
 struct Anonymous {
   explicit Anonymous(uint64_t) {}
   [[nodiscard]] TaskSpec Spec(uint64_t) const { return TaskSpec::Once(Body); }
@@ -248,6 +265,12 @@ BENCHMARK(Beside<Adding<Anonymous, true, false>, TbbPromise>)
     ->Apply(SizesBeside);
 BENCHMARK(Beside<Adding<Named, true, false>, TbbPromise>)
     ->Name("add/outside_named_watched_beside_promise")
+    ->Apply(SizesBeside);
+BENCHMARK(AddOneByOne<Scattered, true, false>)
+    ->Name("add/outside_scattered_watched")
+    ->Apply(Sizes<1000, 10'000, 100'000>);
+BENCHMARK(Beside<Adding<Scattered, true, false>, TbbPromise>)
+    ->Name("add/outside_scattered_watched_beside_promise")
     ->Apply(SizesBeside);
 BENCHMARK(AddOneByOne<Anonymous, false, true>)->Name("add/inside_anonymous")->Apply(Added);
 BENCHMARK(AddOneByOne<Anonymous, true, true>)->Name("add/inside_anonymous_watched")->Apply(Added);

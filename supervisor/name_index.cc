@@ -7,27 +7,131 @@
 #include "sched/prefetch.h"
 
 namespace taskvisor::internal {
+namespace {
 
-uint64_t NameIndex::BucketsFor(uint64_t names) {
-  // Half as many names as buckets at most: most are alone in theirs, and nobody's line is touched
-  // but their own.
-  return std::bit_ceil(std::clamp<uint64_t>(2 * names, 64, uint64_t{1} << 23));
+// See NameIndex: the link.
+constexpr uint64_t kNextMask = 0xffffffff;
+constexpr uint64_t kCell = uint64_t{1} << 31;
+constexpr uint64_t kRemoved = uint64_t{1} << 32;
+constexpr uint64_t kListed = uint64_t{1} << 33;
+constexpr uint64_t kTagOne = uint64_t{1} << 34;
+
+uint64_t TargetOfSlot(uint32_t index) { return uint64_t{index} + 1; }
+uint64_t TargetOfCell(uint32_t cell) { return kCell | cell; }
+bool LeadsToCell(uint64_t link) { return (link & kCell) != 0; }
+uint32_t CellOfLink(uint64_t link) { return static_cast<uint32_t>(link & (kCell - 1)); }
+
+// The link `old`, led to where `target` does.
+uint64_t Retag(uint64_t old, uint64_t target) {
+  return ((old & ~(kTagOne - 1)) + kTagOne) | (old & kListed) | (target & kNextMask);
 }
 
-uint64_t NameIndex::Hash(std::string_view name) { return std::hash<std::string_view>{}(name); }
+uint64_t Reversed(uint64_t bits) {
+  const auto swap = [&](uint64_t mask, int by) {
+    bits = (bits >> by & mask) | (bits & mask) << by;
+  };
+  swap(0x5555555555555555, 1);
+  swap(0x3333333333333333, 2);
+  swap(0x0f0f0f0f0f0f0f0f, 4);
+  return __builtin_bswap64(bits);
+}
 
-// One walk. False: something moved under it; walk again. Unlinks removed nodes it
+// By which the list is sorted. A cell lies before the names whose hashes end with its number.
+uint64_t KeyOfHash(uint64_t hash) { return Reversed(hash) | 1; }
+uint64_t KeyOfCell(uint32_t cell) { return Reversed(cell); }
+
+uint32_t CellsFor(uint64_t names) {
+  return static_cast<uint32_t>(
+      std::bit_ceil(std::clamp<uint64_t>(2 * names, 64, uint64_t{1} << 23)));
+}
+
+}  // namespace
+
+NameIndex::NameIndex(uint64_t expected, LinkOf link, void* slots, Growth growth)
+    : last_(CellsFor(expected) - 1),
+      crowd_(growth.crowd),
+      link_(link),
+      slots_(slots),
+      mask_(std::min(growth.first - 1, last_)),
+      cells_(last_ + uint64_t{1}) {
+  cells_[0].store(kTagOne | kListed, std::memory_order_relaxed);  // nobody else is here yet
+}
+
+// Names that are counted up differ in their last byte, mostly: such neighbours have cells beside
+// each other, so that who calls for one has called for all. The order of these cells is another one
+// for each stem.
+uint64_t NameIndex::Hash(std::string_view name) {
+  if (name.empty()) return 0;
+  const auto last = static_cast<uint8_t>(name.back());
+  const uint64_t stem = std::hash<std::string_view>{}(name.substr(0, name.size() - 1));
+  return stem ^ (last & 15) ^ (uint64_t{last} << 56);
+}
+
+NameLink& NameIndex::NodeOf(uint64_t link) const {
+  return link_(slots_, static_cast<uint32_t>(link & kNextMask) - 1);
+}
+
+// relaxed: any number of cells is as good, the latest is the fastest.
+NameIndex::Link& NameIndex::CellOf(uint64_t hash) const {
+  return cells_[hash & mask_.load(std::memory_order_relaxed)];
+}
+
+// The cell, or one before it.
+NameIndex::Link& NameIndex::Begin(uint32_t cell) const {
+  for (;; cell -= std::bit_floor(cell)) {
+    Link& link = cells_[cell];
+    uint64_t seen = link.load(std::memory_order_acquire);
+    if (seen == 0) {
+      TakeToList(cell);
+      seen = link.load(std::memory_order_acquire);
+    }
+    if ((seen & kListed) != 0) return link;
+  }
+}
+
+void NameIndex::TakeToList(uint32_t cell) const {
+  Link& link = cells_[cell];
+  uint64_t own = 0;
+  // acq_rel: as each change of a link. Another thread does it, or has done (N4).
+  if (!link.compare_exchange_strong(own, kTagOne, std::memory_order_acq_rel,
+                                    std::memory_order_acquire)) {
+    return;
+  }
+  own = kTagOne;
+  const uint32_t parent = cell - std::bit_floor(cell);
+  while (true) {
+    Position at = Search(parent, KeyOfCell(cell), [](uint64_t, const NameLink&) { return false; });
+    own = Retag(own, at.first);
+    link.store(own, std::memory_order_release);
+    if (at.first_previous->compare_exchange_strong(at.first, Retag(at.first, TargetOfCell(cell)),
+                                                   std::memory_order_acq_rel,
+                                                   std::memory_order_acquire)) {
+      break;
+    }
+  }
+  // Others may have changed where it leads meanwhile. release: who begins here comes to the list.
+  link.fetch_or(kListed, std::memory_order_release);
+}
+
+// One walk. False: something moved under it; walk again. Unlinks removed names it
 // meets, as N2 asks.
 template <class Matches>
-bool NameIndex::TrySearch(uint64_t hash, Matches matches, Position& position) const {
-  Atomic<uint64_t>* previous = &BucketOf(hash);
+bool NameIndex::TrySearch(Link& begin, uint64_t key, Matches matches, Position& at) const {
+  Link* previous = &begin;
   uint64_t current = previous->load(std::memory_order_acquire);
-  position = {previous, current, false, nullptr, 0};
-  while ((current & kIndexMask) != 0) {
-    NameLink& node = Node(current);
+  at = {};
+  while ((current & kNextMask) != 0) {
+    if (LeadsToCell(current)) {
+      const uint32_t cell = CellOfLink(current);
+      if (KeyOfCell(cell) > key) break;
+      previous = &cells_[cell];
+      current = previous->load(std::memory_order_acquire);
+      continue;
+    }
+    NameLink& node = NodeOf(current);
     const uint64_t next = node.next.load(std::memory_order_acquire);
-    const uint64_t node_hash = node.hash.load(std::memory_order_acquire);
-    const bool match = node_hash == hash && matches(current, node);
+    const uint64_t node_key = KeyOfHash(node.hash.load(std::memory_order_acquire));
+    const bool match = node_key == key && matches(current, node);
     // All loads above are acquires, so this one is not done before them: if the link
     // still holds `current`, tag and all, they were of a node in its place (N1).
     if (previous->load(std::memory_order_acquire) != current) return false;
@@ -40,63 +144,62 @@ bool NameIndex::TrySearch(uint64_t hash, Matches matches, Position& position) co
       current = unlinked;
       continue;
     }
-    if (node_hash >= hash && position.first_previous == nullptr) {
-      position.first_previous = previous;
-      position.first = current;
+    if (node_key >= key && at.first_previous == nullptr) {
+      at.first_previous = previous;
+      at.first = current;
     }
-    if (match || node_hash > hash) {
-      position.previous = previous;
-      position.current = current;
-      position.found = match;
-      return true;
-    }
+    at.found = match;
+    if (match || node_key > key) break;
+    at.passed += node_key == key ? 0 : 1;
     previous = &node.next;
     current = next;
   }
-  position.previous = previous;
-  position.current = current;
+  at.previous = previous;
+  at.current = current;
+  if (at.first_previous == nullptr) {
+    at.first_previous = previous;
+    at.first = current;
+  }
   return true;
 }
 
 template <class Matches>
-NameIndex::Position NameIndex::Search(uint64_t hash, Matches matches) const {
-  Position position{};
-  while (!TrySearch(hash, matches, position)) {
+NameIndex::Position NameIndex::Search(uint32_t cell, uint64_t key, Matches matches) const {
+  Position at;
+  while (!TrySearch(Begin(cell), key, matches, at)) {
   }
-  if (position.first_previous == nullptr) {
-    position.first_previous = position.previous;
-    position.first = position.current;
-  }
-  return position;
+  return at;
 }
 
 void NameIndex::Prepare(uint32_t index, std::string_view name) {
   const uint64_t hash = Hash(name);
   link_(slots_, index).hash.store(hash, std::memory_order_release);
-  PrefetchForWrite(&BucketOf(hash));
+  PrefetchForWrite(&CellOf(hash));
 }
 
-void NameIndex::CallFor(std::string_view name) const { PrefetchForWrite(&BucketOf(Hash(name))); }
+void NameIndex::CallFor(std::string_view name) const { PrefetchForWrite(&CellOf(Hash(name))); }
 
 void NameIndex::CallFor(uint32_t index) const {
   // relaxed: the caller has it from who inserted.
-  PrefetchForWrite(&BucketOf(link_(slots_, index).hash.load(std::memory_order_relaxed)));
+  PrefetchForWrite(&CellOf(link_(slots_, index).hash.load(std::memory_order_relaxed)));
 }
 
 bool NameIndex::Insert(uint32_t index, std::string_view name) {
   NameLink& node = link_(slots_, index);
   const uint64_t hash = node.hash.load(std::memory_order_relaxed);  // its own
   while (true) {
-    Position at =
-        Search(hash, [&](uint64_t, const NameLink& other) { return other.name.Equals(name); });
+    const uint32_t mask = mask_.load(std::memory_order_relaxed);
+    Position at = Search(static_cast<uint32_t>(hash & mask), KeyOfHash(hash),
+                         [&](uint64_t, const NameLink& other) { return other.name.Equals(name); });
     if (at.found) return false;
+    if (at.passed >= crowd_) GrowFrom(mask);
     // release: a walker that follows an old link into this recycled node sees the hash
     // and name that belong to its new place.
     const uint64_t old = node.next.load(std::memory_order_relaxed);
     node.next.store(Retag(old, at.first), std::memory_order_release);
     // If a node of this name was added since the walk, it was added at this very link
     // (N3), and the CAS fails.
-    if (at.first_previous->compare_exchange_strong(at.first, Retag(at.first, index + 1),
+    if (at.first_previous->compare_exchange_strong(at.first, Retag(at.first, TargetOfSlot(index)),
                                                    std::memory_order_acq_rel,
                                                    std::memory_order_acquire)) {
       return true;
@@ -104,11 +207,20 @@ bool NameIndex::Insert(uint32_t index, std::string_view name) {
   }
 }
 
+// Once, whoever sees the crowd first.
+void NameIndex::GrowFrom(uint32_t mask) {
+  // relaxed: a number, no more.
+  if (mask < last_) mask_.compare_exchange_strong(mask, 2 * mask + 1, std::memory_order_relaxed);
+}
+
 std::optional<uint32_t> NameIndex::Find(std::string_view name) const {
+  const uint64_t hash = Hash(name);
+  const uint32_t mask = mask_.load(std::memory_order_relaxed);
   const Position at =
-      Search(Hash(name), [&](uint64_t, const NameLink& node) { return node.name.Equals(name); });
+      Search(static_cast<uint32_t>(hash & mask), KeyOfHash(hash),
+             [&](uint64_t, const NameLink& node) { return node.name.Equals(name); });
   if (!at.found) return std::nullopt;
-  return static_cast<uint32_t>(at.current & kIndexMask) - 1;
+  return static_cast<uint32_t>(at.current & kNextMask) - 1;
 }
 
 void NameIndex::Remove(uint32_t index) {
@@ -119,9 +231,10 @@ void NameIndex::Remove(uint32_t index) {
       node.next, [](uint64_t) { return true; },
       [](uint64_t next) { return Retag(next, next) | kRemoved; }));
   // A walk past the node unlinks it, whoever does it.
-  static_cast<void>(Search(hash, [&](uint64_t link, const NameLink&) {
-    return (link & kIndexMask) == uint64_t{index} + 1;
-  }));
+  const uint32_t mask = mask_.load(std::memory_order_relaxed);
+  static_cast<void>(Search(
+      static_cast<uint32_t>(hash & mask), KeyOfHash(hash),
+      [&](uint64_t link, const NameLink&) { return (link & kNextMask) == TargetOfSlot(index); }));
 }
 
 }  // namespace taskvisor::internal

@@ -13,8 +13,7 @@ namespace taskvisor::internal {
 
 // What a name brings to the index: one line. Zero bytes are one.
 struct alignas(kCacheLine) NameLink {
-  // | tag : 31 | removed : 1 | index + 1 : 32 |; 0 in the low half: end of the chain.
-  Atomic<uint64_t> next{0};
+  Atomic<uint64_t> next{0};  // see NameIndex
   Atomic<uint64_t> hash{0};
   [[no_unique_address]] Name name;
   Atomic<uint32_t> next_long{0};  // see NameLinks
@@ -26,18 +25,35 @@ static_assert(sizeof(NameLink) == kCacheLine, "a name of up to 32 bytes is one l
 
 // NameIndex
 //
-// Names to slots: a hash table of sorted lock-free lists (M. Michael, "High performance
-// dynamic lock-free hash tables and list-based sets", SPAA 2002). Nodes are slots of a
-// slab: their memory never goes away, so no reclamation scheme is needed; what a node
-// is may change under a reader, and the tags catch that.
+// Names to slots: one lock-free list of all names, sorted by their hashes' bits from the last to
+// the first, and an array of cells in that list, to begin a walk at (M. Michael, "High performance
+// dynamic lock-free hash tables and list-based sets", SPAA 2002; O. Shalev and N. Shavit,
+// "Split-ordered lists", PODC 2003). While 4 cells are in use:
+//
+//   [0] ─▶ name 1000 ─▶ [2] ─▶ name 0010 ─▶ name 1010 ─▶ [1] ─▶ [3] ─▶ name 0111 ─▶ end
+//
+// A name's walk begins at the cell whose number its hash ends with. When there are twice as many,
+// cell 6 goes to where the names begin that end with 110, behind those that end with 010: nothing
+// else moves. So few names have few cells, and these stay in the caches, whatever the index is made
+// for. A cell gets there when it is needed first; before that, and while another thread takes it
+// there, who needs it begins at the cell without its highest bit, which lies before it.
+//
+// Names are slots of a slab and cells are for good: their memory never goes away, so no
+// reclamation scheme is needed; what a slot is may change under a reader, and the tags catch that.
+//
+// Link:  | tag : 30 | listed : 1 | removed : 1 | cell : 1 | index : 31 |
+//   cell, index   what comes next: a cell, or the slot index - 1; 0 without the bit: the end
+//   removed       the name of this link is free
+//   listed        this is the link of a cell that is in the list
 //
 // Invariants
-//   N1  every change of a `next` raises its tag, and tags are never reset: a CAS on a
+//   N1  every change of where a link leads raises its tag, and tags are never reset: a CAS on a
 //       value read earlier fails if anything happened to that link since
-//   N2  a node is removed by marking its own next (that is the moment the name becomes
-//       free), then unlinked by whoever passes; it is recycled only after it is unlinked
-//   N3  a chain is sorted by hash; equal hashes stand together, a new one goes in front
-//       of them, so two inserters of one name always compete for the same link
+//   N2  a name is removed by marking its own link (that is the moment it becomes free), then
+//       unlinked by whoever passes; its slot is recycled only after it is unlinked
+//   N3  names of one key stand together, a new one goes in front of them, so two inserters of one
+//       name always compete for the same link
+//   N4  who makes a cell's link other than 0 takes it to the list, alone; it stays there
 //
 // Progress: Insert, Find, Remove are lock-free. Memory order: what the inserter did
 // before Insert is visible to who finds the name.
@@ -46,8 +62,17 @@ class NameIndex {
   // link(i) returns slot i's NameLink&.
   using LinkOf = NameLink& (*)(void* slots, uint32_t index);
 
-  NameIndex(uint64_t expected_names, LinkOf link, void* slots)
-      : mask_(BucketsFor(expected_names) - 1), link_(link), slots_(slots), buckets_(mask_ + 1) {}
+  // How many cells are in use at first (a power of two), and when there become twice as many: when
+  // a name goes in behind so many others that are none of its key.
+  struct Growth {
+    uint32_t first = 1024;
+    uint32_t crowd = 4;
+  };
+
+  // `expected`: of so many names most are alone between two cells.
+  NameIndex(uint64_t expected, LinkOf link, void* slots, Growth growth);
+  NameIndex(uint64_t expected, LinkOf link, void* slots)
+      : NameIndex(expected, link, slots, Growth()) {}
 
   // A name was set in slot `index`, and will be inserted soon: the memory of its place is called
   // for, which seldom is in a cache.
@@ -66,36 +91,37 @@ class NameIndex {
   // REQUIRES: inserted, and removed by one thread only.
   void Remove(uint32_t index);
 
+  // How many are in use.
+  [[nodiscard]] uint32_t cells() const { return mask_.load(std::memory_order_relaxed) + 1; }
+
  private:
+  using Link = Atomic<uint64_t>;
   struct Position {
-    Atomic<uint64_t>* previous;        // the link that leads to `current`
-    uint64_t current;                  // its value
-    bool found;                        // current is the node looked for
-    Atomic<uint64_t>* first_previous;  // the link before the first node of this hash
-    uint64_t first;                    // its value
+    Link* previous = nullptr;        // the link that leads to `current`
+    uint64_t current = 0;            // its value
+    bool found = false;              // current is what was looked for
+    Link* first_previous = nullptr;  // the link that leads to the first of this key, or behind
+    uint64_t first = 0;              // its value
+    uint32_t passed = 0;             // names of other keys
   };
-  static constexpr uint64_t kIndexMask = 0xffffffff;
-  static constexpr uint64_t kRemoved = uint64_t{1} << 32;
-  static constexpr uint64_t kTagOne = uint64_t{1} << 33;
 
-  [[nodiscard]] Atomic<uint64_t>& BucketOf(uint64_t hash) const { return buckets_[hash & mask_]; }
-  static uint64_t BucketsFor(uint64_t names);
   static uint64_t Hash(std::string_view name);
-  static uint64_t Retag(uint64_t old, uint64_t target) {
-    return ((old & ~(kTagOne - 1)) + kTagOne) | (target & kIndexMask);
-  }
-  [[nodiscard]] NameLink& Node(uint64_t link) const {
-    return link_(slots_, static_cast<uint32_t>(link & kIndexMask) - 1);
-  }
+  [[nodiscard]] NameLink& NodeOf(uint64_t link) const;
+  [[nodiscard]] Link& CellOf(uint64_t hash) const;
+  [[nodiscard]] Link& Begin(uint32_t cell) const;
+  void TakeToList(uint32_t cell) const;
   template <class Matches>
-  [[nodiscard]] Position Search(uint64_t hash, Matches matches) const;
+  [[nodiscard]] Position Search(uint32_t cell, uint64_t key, Matches matches) const;
   template <class Matches>
-  [[nodiscard]] bool TrySearch(uint64_t hash, Matches matches, Position& position) const;
+  [[nodiscard]] bool TrySearch(Link& begin, uint64_t key, Matches matches, Position& at) const;
+  void GrowFrom(uint32_t mask);
 
-  const uint64_t mask_;
+  const uint32_t last_;  // the highest number of a cell
+  const uint32_t crowd_;
   const LinkOf link_;
   void* const slots_;
-  const ZeroArray<Atomic<uint64_t>> buckets_;
+  Atomic<uint32_t> mask_;  // the highest number of those in use; it grows
+  const ZeroArray<Link> cells_;
 };
 
 }  // namespace taskvisor::internal

@@ -1,8 +1,9 @@
 // Model of supervisor/name_index.h: see tests/support/model.h. The names all have one hash,
-// so they share one chain.
+// so they share one place; those of the index that grows have several, and none at first.
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -21,7 +22,7 @@ constexpr size_t kSlots = 4;
 
 // Slots and an index over them, with books of who holds which name.
 struct Scene {
-  Scene() {
+  explicit Scene(NameIndex::Growth growth = {}) : index{4, &LinkOf, &slots, growth} {
     EXPECT_TRUE(testing::NamesCollide());
     for (size_t n = 0; n < names.size(); ++n) names[n] = CollidingName(n + 1);
   }
@@ -52,7 +53,7 @@ struct Scene {
   }
 
   std::array<NameLink, kSlots> slots{};
-  NameIndex index{4, &LinkOf, &slots};
+  NameIndex index;
   std::array<std::string, 3> names;
   std::array<bool, 3> held{};
 };
@@ -110,6 +111,53 @@ TEST(NameIndexModel, AFinderNeverMissesANameThatStays) {
       });
     }
     model.Run();
+  });
+}
+
+// One cell, and with each name that goes in behind another one twice as many.
+struct GrowingScene : Scene {
+  GrowingScene() : Scene({.first = 1, .crowd = 1}) { names = {"a", "b", "c"}; }
+};
+
+TEST(NameIndexModel, ANameHasOneHolderWhileTheCellsBecomeMore) {
+  uint32_t most = 0;
+  Explore(15'000, [&](Model& model) {
+    GrowingScene scene;
+    static constexpr std::array kThreads{"adder 0", "adder 1", "adder 2"};
+    for (uint32_t thread = 0; thread < 3; ++thread) {
+      const uint64_t draws = model.random().Next();
+      model.Spawn(kThreads[thread], [&scene, thread, draws] {
+        for (int round = 0; round < 3; ++round) {
+          static_cast<void>(scene.HoldName(thread, (draws >> (8 * round)) % 3));
+        }
+      });
+    }
+    model.Run();
+    most = std::max(most, scene.index.cells());
+    for (const std::string& name : scene.names) {
+      EXPECT_FALSE(scene.index.Find(name).has_value()) << "a removed name is found";
+    }
+  });
+  EXPECT_GE(most, 4u);
+}
+
+TEST(NameIndexModel, NamesThatStayAreFoundWhileTheCellsBecomeMore) {
+  Explore(15'000, [](Model& model) {
+    GrowingScene scene;
+    for (uint32_t slot : {0u, 1u}) {
+      model.Spawn("adder", [&scene, slot] {
+        ASSERT_TRUE(scene.Insert(slot, slot));
+        for (size_t name = 0; name <= slot; ++name) {
+          static_cast<void>(scene.index.Find(scene.names[name]));
+        }
+        EXPECT_EQ(scene.index.Find(scene.names[slot]), slot);
+      });
+    }
+    model.Spawn("other", [&] {
+      for (int round = 0; round < 2; ++round) EXPECT_TRUE(scene.HoldName(2, 2));
+    });
+    model.Run();
+    for (uint32_t slot : {0u, 1u}) EXPECT_EQ(scene.index.Find(scene.names[slot]), slot);
   });
 }
 

@@ -22,7 +22,8 @@ using testing::CollidingName;
 using testing::Random;
 
 struct Table {
-  explicit Table(size_t size) : slots(size) {}
+  explicit Table(size_t size, uint64_t expected = 64, NameIndex::Growth growth = {})
+      : slots(size), index(expected, &LinkOf, &slots, growth) {}
   static NameLink& LinkOf(void* slots, uint32_t index) {
     return (*static_cast<std::deque<NameLink>*>(slots))[index];
   }
@@ -34,7 +35,7 @@ struct Table {
   void Remove(uint32_t slot) { index.Remove(slot); }
 
   std::deque<NameLink> slots;
-  NameIndex index{64, &LinkOf, &slots};
+  NameIndex index;
 };
 
 TEST(NameIndex, FindsWhatWasInsertedUntilItIsRemoved) {
@@ -75,14 +76,73 @@ TEST(NameIndex, NamesOfOneHashAreToldApart) {
   }
 }
 
-TEST(NameIndex, HoldsManyMoreNamesThanBuckets) {
-  constexpr uint32_t kNames = 3000;  // in 64 buckets
+TEST(NameIndex, HoldsManyMoreNamesThanCells) {
+  constexpr uint32_t kNames = 3000;  // in 128 cells
   Table table(kNames + 1);
   for (uint32_t i = 0; i < kNames; ++i)
     ASSERT_TRUE(table.Insert(i, std::string(1, 'n').append(std::to_string(i))));
   for (uint32_t i = 0; i < kNames; ++i) {
     ASSERT_EQ(table.index.Find(std::string(1, 'n').append(std::to_string(i))), i);
     ASSERT_FALSE(table.Insert(kNames, std::string(1, 'n').append(std::to_string(i)))) << "taken";
+  }
+}
+
+TEST(NameIndex, HasMoreCellsWhenItHasMoreNames) {
+  constexpr uint32_t kNames = 20'000;
+  Table table(kNames, kNames);
+  uint32_t cells = table.index.cells();
+  EXPECT_EQ(cells, NameIndex::Growth().first);
+  for (uint32_t i = 0; i < kNames; ++i) {
+    ASSERT_TRUE(table.Insert(i, "n-" + std::to_string(i)));
+    ASSERT_GE(table.index.cells(), cells);
+    cells = table.index.cells();
+  }
+  EXPECT_GE(cells, kNames / 4);
+  EXPECT_LE(cells, 4 * kNames);
+  for (uint32_t i = 0; i < kNames; i += 2) table.Remove(i);
+  for (uint32_t i = 0; i < kNames; ++i) {
+    const auto found = table.index.Find("n-" + std::to_string(i));
+    ASSERT_EQ(found, i % 2 == 1 ? std::optional(i) : std::nullopt);
+  }
+}
+
+// However many there have been.
+TEST(NameIndex, HasFewCellsForFewNames) {
+  constexpr uint32_t kAtOnce = 50;
+  Table table(kAtOnce, uint64_t{1} << 20);
+  for (uint32_t i = 0; i < 100'000; ++i) {
+    if (i >= kAtOnce) table.Remove(i % kAtOnce);
+    ASSERT_TRUE(table.Insert(i % kAtOnce, "n-" + std::to_string(i)));
+  }
+  EXPECT_EQ(table.index.cells(), NameIndex::Growth().first);
+}
+
+// Names that do not share a hash, in tables that begin with one cell, from several threads.
+TEST(NameIndex, FindsEachNameWhileTheCellsBecomeMore) {
+  constexpr uint32_t kThreads = 3;
+  constexpr uint32_t kEach = 100;
+  for (int round = 0; round < 200; ++round) {
+    Table table(kThreads * kEach, 1024, {.first = 1, .crowd = 2});
+    std::atomic<int> missed{0};
+    std::barrier start(kThreads);
+    std::vector<std::thread> threads;
+    for (uint32_t t = 0; t < kThreads; ++t) {
+      threads.emplace_back([&, t] {
+        const auto name = [&](uint32_t i) { return std::to_string(round * 1000 + i) + "-n"; };
+        start.arrive_and_wait();
+        for (uint32_t i = t; i < kThreads * kEach; i += kThreads) {
+          if (!table.Insert(i, name(i))) missed.fetch_add(1);
+          if (i % 2 == 0) table.Remove(i);
+          for (uint32_t k = t; k <= i; k += 8 * kThreads) {
+            const bool there = table.index.Find(name(k)) == std::optional(k);
+            if (there != (k % 2 == 1)) missed.fetch_add(1);
+          }
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    ASSERT_EQ(missed, 0);
+    ASSERT_GT(table.index.cells(), 32u);
   }
 }
 

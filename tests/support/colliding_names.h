@@ -9,9 +9,10 @@
 
 namespace taskvisor::testing {
 
-// Names of 16 bytes with one and the same std::hash<std::string_view> under libstdc++: its
-// hash takes 8 bytes at a time through steps that can be undone, so a second half can be
-// computed that makes up for any first half. `n` chooses the name.
+// Names with one and the same hash in the name index, under libstdc++: their stems, of 16 bytes,
+// have the same std::hash<std::string_view>, and their last bytes are the same. That hash takes 8
+// bytes at a time through steps that can be undone, so a second half can be computed that makes up
+// for any first half. `n` chooses the name.
 inline std::string CollidingName(uint64_t n) {
   constexpr uint64_t kMul = 0xc6a4a7935bd1e995u;
   constexpr uint64_t kSeed = 0xc70f6907u;                     // std::hash's
@@ -26,12 +27,14 @@ inline std::string CollidingName(uint64_t n) {
   const uint64_t halves[2] = {n, mix(mixed * inverse) * inverse};
   std::string name(sizeof(halves), '\0');
   std::memcpy(name.data(), halves, sizeof(halves));
-  return name;
+  return name + '.';
 }
 
 // False with another standard library: the names then only differ.
 inline bool NamesCollide() {
-  const std::hash<std::string_view> hash;
+  const auto hash = [](const std::string& name) {
+    return std::hash<std::string_view>()(std::string_view(name).substr(0, name.size() - 1));
+  };
   return hash(CollidingName(1)) == hash(CollidingName(2));
 }
 
