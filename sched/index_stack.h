@@ -20,24 +20,13 @@ class IndexStack {
  public:
   template <class Link>
   void Push(uint32_t index, Link link) {
-    PushChain(index, index, link);
-  }
-
-  // Several at once, that the caller has linked from `first` to `last`: see LinkTo.
-  template <class Link>
-  void PushChain(uint32_t first, uint32_t last, Link link) {
     uint64_t head = head_.load(std::memory_order_acquire);
     do {
       // Published by the release of the CAS; a stale popper's CAS fails. release: who reads a link
       // for what it was before (see Entry) sees that it is one now.
-      link(last).store(static_cast<uint32_t>(head), std::memory_order_release);
-    } while (!head_.compare_exchange_weak(head, Retag(head, first + 1), std::memory_order_acq_rel,
+      link(index).store(static_cast<uint32_t>(head), std::memory_order_release);
+    } while (!head_.compare_exchange_weak(head, Retag(head, index + 1), std::memory_order_acq_rel,
                                           std::memory_order_acquire));
-  }
-  // Puts `index` in front of `next` in a chain of the caller's.
-  template <class Link>
-  static void LinkTo(uint32_t index, uint32_t next, Link link) {
-    link(index).store(next + 1, std::memory_order_release);  // as in PushChain
   }
 
   template <class Link>

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "sched/atomic.h"
+#include "sched/prefetch.h"
 
 namespace taskvisor::internal {
 
@@ -72,6 +73,7 @@ class WorkCount {
   [[nodiscard]] uint64_t Announce(uint64_t count) {
     // In one step, so that an item on its way out either saw this push or is replaced.
     uint64_t starts = 0;
+    PrefetchForWrite(&word_);  // else the line comes over twice, the first time to be read only
     const auto announced = UpdateIf(
         word_, [](uint64_t w) { return (w & kClosed) == 0; },
         [&](uint64_t w) {

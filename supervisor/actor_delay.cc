@@ -38,7 +38,7 @@ Duration Actor::RetryDelay(Entry& entry) {
     const auto prefix = std::copy_n("task-", 5, text);
     task = {text, std::to_chars(prefix, std::end(text), entry.ordinal).ptr};
   }
-  const double sample = jitter_(task, entry.draws++);
+  const double sample = jitter_(task, entry.draws().fetch_add(1, std::memory_order_relaxed));
   return entry.rules->backoff.Delay(entry.failures - 1, sample);
 }
 

@@ -112,11 +112,11 @@ template <class Equip>
 void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, Equip equip) {
   const uint64_t first_id = registry_.TakeIds(specs.size());
   size_t reserved = 0;
-  Registry::Ahead ahead;
+  Registry::Slots slots(registry_);
   try {
     for (TaskSpec& spec : specs) {
       CallForAhead(specs, reserved);
-      Entry& entry = registry_.Reserve(first_id + reserved, ahead, specs.size() - reserved);
+      Entry& entry = registry_.Reserve(first_id + reserved, slots, specs.size() - reserved);
       ids[reserved++] = entry.Id();
       if (OutcomeCell* const cell = SpecAccess::CellOf(spec)) {
         cell->KeepClock(config_.clock);
@@ -124,22 +124,22 @@ void Admission::ReserveAll(std::span<TaskSpec> specs, TaskId* ids, Equip equip) 
       }
       if (SpecAccess::IsAsync(spec)) actor_.EnsureRoom(entry.slot);
       equip(entry, spec);
-      if (!spec.name().empty()) registry_.CallForLink(ahead);
+      if (!spec.name().empty()) registry_.CallForLink(slots);
     }
   } catch (...) {
     TakeBack(specs.first(reserved), ids);
-    registry_.FreeAhead(ahead);
     if (reserved < specs.size()) registry_.gate().Leave(specs.size() - reserved);
     throw;
   }
 }
 
 absl::Status Admission::Admit(std::span<TaskSpec> specs, TaskId* ids) {
-  if (absl::Status entered = Enter(specs); !entered.ok()) return entered;
-  return AdmitEntered(specs, ids);
+  uint64_t ordinal = 0;
+  if (absl::Status entered = Enter(specs, ordinal); !entered.ok()) return entered;
+  return AdmitEntered(specs, ids, ordinal);
 }
 
-absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
+absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids, uint64_t ordinal) {
   // It is set soon, and called for then; for one alone that is late.
   if (specs.size() == 1) registry_.CallForPlaceOf(specs.front().name());
   const TimePoint now = config_.clock->Now();
@@ -160,7 +160,7 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
   } else {
     AnnounceAnonymous(publisher_, {ids, specs.size()}, now);
   }
-  Commit(specs, ids, now);
+  Commit(specs, ids, ordinal, now);
   late.reset();  // what comes may run code of the user's
   CatchUpWithShutdown({ids, specs.size()});
   return absl::OkStatus();
@@ -168,7 +168,8 @@ absl::Status Admission::AdmitEntered(std::span<TaskSpec> specs, TaskId* ids) {
 
 absl::Status Admission::AdmitChild(TaskSpec& spec, TaskId& id, const Parentage& parentage) {
   const std::span<TaskSpec> specs(&spec, 1);
-  if (absl::Status entered = Enter(specs); !entered.ok()) return entered;
+  uint64_t ordinal = 0;
+  if (absl::Status entered = Enter(specs, ordinal); !entered.ok()) return entered;
   const TimePoint now = config_.clock->Now();
   ReserveAll(specs, &id, [&](Entry& entry, TaskSpec&) {
     entry.rules = OwnRulesFor(spec, spec.Resolve(config_.task_defaults), now, &parentage);
@@ -177,14 +178,14 @@ absl::Status Admission::AdmitChild(TaskSpec& spec, TaskId& id, const Parentage& 
   });
   if (!Claim(specs, &id)) return Refuse(specs, &id, parentage.children.parent());
   Announce(registry_.At(id.slot()), now);
-  Commit(specs, &id, now);
+  Commit(specs, &id, ordinal, now);
   CatchUpWithShutdown({&id, 1});
   return absl::OkStatus();
 }
 
-absl::Status Admission::Enter(std::span<const TaskSpec> specs) {
+absl::Status Admission::Enter(std::span<const TaskSpec> specs, uint64_t& ordinal) {
   if (absl::Status valid = Validate(specs); !valid.ok()) return valid;
-  switch (registry_.gate().Enter(specs.size())) {
+  switch (registry_.gate().Enter(specs.size(), &ordinal)) {
     case Lifecycle::Entered::kYes:
       return absl::OkStatus();
     case Lifecycle::Entered::kFull:
@@ -288,8 +289,8 @@ void Admission::Furnish(Entry& entry, TaskSpec& spec, uint64_t ordinal) {
   entry.cell = SpecAccess::TakeCell(spec);
 }
 
-void Admission::Commit(std::span<TaskSpec> specs, const TaskId* ids, TimePoint now) {
-  uint64_t ordinal = TakeOrdinals(specs.size());
+void Admission::Commit(std::span<TaskSpec> specs, const TaskId* ids, uint64_t ordinal,
+                       TimePoint now) {
   for (size_t begin = 0; begin < specs.size(); begin += kRange) {
     const size_t end = std::min(begin + kRange, specs.size());
     for (size_t i = begin; i < end; ++i) {

@@ -70,8 +70,8 @@ class Admission {
   // for a reason other than a name.
   absl::Status Admit(std::span<TaskSpec> specs, TaskId* ids);
 
-  // The same, validated and past the gate.
-  absl::Status AdmitEntered(std::span<TaskSpec> specs, TaskId* ids);
+  // The same, validated and past the gate, which gave the first one its ordinal.
+  absl::Status AdmitEntered(std::span<TaskSpec> specs, TaskId* ids, uint64_t ordinal);
 
   // As Admit, of one that is to be somebody's child.
   absl::Status AdmitChild(TaskSpec& spec, TaskId& id, const Parentage& parentage);
@@ -83,7 +83,7 @@ class Admission {
   [[nodiscard]] static absl::Status Validate(std::span<const TaskSpec> specs);
 
  private:
-  [[nodiscard]] absl::Status Enter(std::span<const TaskSpec> specs);
+  [[nodiscard]] absl::Status Enter(std::span<const TaskSpec> specs, uint64_t& ordinal);
   // A slot for each, with all that needs memory; equip(Entry&, TaskSpec&) adds its rules and more.
   template <class Equip>
   void ReserveAll(std::span<TaskSpec> specs, TaskId* ids, Equip equip);
@@ -97,12 +97,8 @@ class Admission {
   absl::Status Refuse(std::span<TaskSpec> specs, const TaskId* ids, TaskId parent);
   // TaskAddRequested and TaskAdded.
   void Announce(const Entry& entry, TimePoint now);
-  // Of the next `count` tasks, the first one's.
-  uint64_t TakeOrdinals(size_t count) {
-    return next_ordinal_.fetch_add(count, std::memory_order_relaxed);  // relaxed: only numbers
-  }
   void Furnish(Entry& entry, TaskSpec& spec, uint64_t ordinal);
-  void Commit(std::span<TaskSpec> specs, const TaskId* ids, TimePoint now);
+  void Commit(std::span<TaskSpec> specs, const TaskId* ids, uint64_t ordinal, TimePoint now);
   void CommitOne(Entry& entry, TaskId id, TimePoint now);
   void CatchUpWithShutdown(std::span<const TaskId> ids);
 
@@ -114,8 +110,8 @@ class Admission {
   RuleBook rules_;
   OwnRulesStore own_rules_;
   // Of the last task that IsOnce, if they are in the book: its heartbeat tells them from others'.
-  Atomic<const RuleSet*> once_rules_{nullptr};
-  Atomic<uint64_t> next_ordinal_{1};
+  // In a line that is seldom written.
+  alignas(kCacheLine) Atomic<const RuleSet*> once_rules_{nullptr};
 };
 
 }  // namespace taskvisor::internal

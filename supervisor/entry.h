@@ -49,9 +49,10 @@ class Entry final : public Runnable {
 
   // Owned by the phase.
   CellRef cell;           // null: not watched
-  uint64_t ordinal = 0;   // admission order in this supervisor
+  uint64_t ordinal = 0;   // of those that entered this supervisor
   uint32_t failures = 0;  // of the current streak
-  uint32_t draws = 0;     // jitter samples taken
+  // As next_free; else draws().
+  Atomic<uint32_t> next_chain{0};
 
   // Set once, when the slot is first used.
   Actor* actor = nullptr;
@@ -67,6 +68,9 @@ class Entry final : public Runnable {
   // Begun so far; also shown by List.
   [[nodiscard]] Atomic<uint32_t>& attempts() { return next_free; }
   [[nodiscard]] const Atomic<uint32_t>& attempts() const { return next_free; }
+
+  // Jitter samples taken. The phase's.
+  [[nodiscard]] Atomic<uint32_t>& draws() { return next_chain; }
 
   // Before it is kQueued, or kDelaying: see started_at.
   void SetReadyAt(TimePoint at) {

@@ -8,6 +8,7 @@
 
 #include "sched/atomic.h"
 #include "sched/event_count.h"
+#include "sched/prefetch.h"
 
 namespace taskvisor::internal {
 
@@ -42,8 +43,9 @@ class Lifecycle {
   explicit Lifecycle(uint64_t max, size_t places = 0)
       : max_(max), places_(places + 1), left_(std::make_unique<Left[]>(places_)) {}
 
-  // All `count` or none.
-  [[nodiscard]] Entered Enter(uint64_t count) {
+  // All `count` or none. `ordinal`: how many have entered then, with the first of these.
+  [[nodiscard]] Entered Enter(uint64_t count, uint64_t* ordinal = nullptr) {
+    PrefetchForWrite(&word_);  // else the line comes over twice, the first time to be read only
     uint64_t seen = word_.load(std::memory_order_acquire);
     // acquire: who enters into what another one left sees what that one did.
     uint64_t left = left_seen_.load(std::memory_order_acquire);
@@ -51,6 +53,7 @@ class Lifecycle {
       if (Count(seen) + count <= max_ + left) {
         if (word_.compare_exchange_weak(seen, seen + count * kEnteredOne, std::memory_order_acq_rel,
                                         std::memory_order_acquire)) {
+          if (ordinal != nullptr) *ordinal = Count(seen) + 1;
           return Entered::kYes;
         }
       } else if (const uint64_t now = LeftByAll(); now != left) {

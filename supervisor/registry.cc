@@ -105,11 +105,19 @@ uint64_t Registry::TakeIds(size_t count) {
   return next_id_.fetch_add(count, std::memory_order_relaxed);  // relaxed: only numbers
 }
 
-Entry& Registry::Reserve(uint64_t id, Ahead& ahead, size_t more) {
+Registry::Taken* Registry::TakenByThread() {
+  if (void* const kept = threads_.Kept()) return static_cast<Taken*>(kept);
+  const uint32_t number = threads_.Mine();
+  if (number == ThreadNumbers::kNone) return nullptr;
+  threads_.Keep(&taken_[number]);
+  return &taken_[number];
+}
+
+Entry& Registry::Reserve(uint64_t id, Slots& slots, size_t more) {
   std::optional<uint32_t> slot;
   // Only while more threads than there are spare slots stand between leaving the gate and freeing
   // a slot.
-  while (!(slot = slab_.Allocate(ahead, more))) std::this_thread::yield();
+  while (!(slot = slab_.Allocate(slots.taken(), more))) std::this_thread::yield();
   Entry& entry = slab_.At(*slot);
   if (entry.actor == nullptr) {  // first use; later on others may read them
     entry.slot = *slot;
@@ -118,6 +126,7 @@ Entry& Registry::Reserve(uint64_t id, Ahead& ahead, size_t more) {
   // What the slot's last task has left, before it is another's: see Lookup.
   DropName(entry);
   entry.attempts().store(0, std::memory_order_release);
+  entry.draws().store(0, std::memory_order_relaxed);
   entry.state.Reserve();
   entry.id.store(id, std::memory_order_release);
   return entry;
@@ -271,7 +280,6 @@ void Registry::Release(Entry& entry, const Seat* seat) {
   const uint32_t slot = entry.slot;
   Children* left = nullptr;
   entry.failures = 0;
-  entry.draws = 0;
   if (const RuleSet* const rules = std::exchange(entry.rules, nullptr); rules != nullptr) {
     if (rules->kept != RuleSet::Kept::kInBook) [[unlikely]]
       left = LetGoOfRules(rules);

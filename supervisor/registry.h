@@ -16,6 +16,7 @@
 #include "sched/pool.h"
 #include "sched/prefetch.h"
 #include "sched/slab.h"
+#include "sched/thread_numbers.h"
 #include "supervisor/attempt_link.h"
 #include "supervisor/entry.h"
 #include "supervisor/lifecycle.h"
@@ -37,9 +38,13 @@ struct LastAttempt {
   KeptError error;
 };
 
-// How many slots there are. Some are kept by seats, to be given back together.
+// So many threads that add tasks keep slots for the next ones.
+inline constexpr uint32_t kAdders = 64;
+
+// How many slots there are. Some are kept by adders, and some by seats, to be given back together.
 inline uint32_t SlotsFor(size_t max_tasks, size_t seats) {
-  return static_cast<uint32_t>(max_tasks + kSpareSlots + seats * Slab<Entry>::kTogether);
+  return static_cast<uint32_t>(max_tasks + kSpareSlots + kAdders * Slab<Entry>::kMostTaken +
+                               seats * Slab<Entry>::kTogether);
 }
 
 // Its name, or "task-<id>". As all of an entry that is atomic: judged by its state afterwards.
@@ -68,18 +73,15 @@ class Registry : public Idler {
   // Ids that no task has had, one after the other: the first of them.
   [[nodiscard]] uint64_t TakeIds(size_t count);
   // A slot with a new id, not yet visible. REQUIRES: the gate was entered for it.
-  // `more`, `ahead`: see Slab::Allocate.
-  using Ahead = Slab<Entry>::Ahead;
-  [[nodiscard]] Entry& Reserve(uint64_t id, Ahead& ahead, size_t more);
-  void FreeAhead(Ahead& ahead) { slab_.FreeAhead(ahead); }
+  // `more`: see Slab::Allocate.
+  class Slots;
+  [[nodiscard]] Entry& Reserve(uint64_t id, Slots& slots, size_t more);
   // The memory of a slot that is to be written soon.
   void CallFor(uint32_t slot) const { PrefetchForWrite(&slab_.At(slot), sizeof(Entry)); }
   // Of a reserved entry; nobody finds it yet.
   void SetName(Entry& entry, std::string_view name);
   // The place of a name in the slot that is reserved next, mostly.
-  void CallForLink(const Ahead& ahead) const {
-    if (ahead.likely != 0) PrefetchForWrite(&links_.At(ahead.likely - 1));
-  }
+  void CallForLink(Slots& slots) const;
   // Publishes the name that was set. False: taken, and the entry has none any more.
   [[nodiscard]] bool ClaimName(Entry& entry, std::string_view name);
   // A name, if it is one, that is about to be claimed.
@@ -155,6 +157,11 @@ class Registry : public Idler {
  private:
   static constexpr size_t kGoneShards = 64;
 
+  // The slots that a thread has taken, for what it adds next.
+  struct alignas(kCacheLine) Taken : Slab<Entry>::Taken {};
+  // Null: too many threads have some.
+  [[nodiscard]] Taken* TakenByThread();
+
   // The slots that tasks which ended on a seat have left behind.
   struct alignas(kCacheLine) Ended {
     Slab<Entry>::Returned slots;
@@ -185,6 +192,8 @@ class Registry : public Idler {
   const uint32_t pool_;  // its id
   Atomic<uint64_t> own_ids_{1};
   Atomic<uint64_t>& next_id_;  // the process's, or its own: see the constructor
+  ThreadNumbers threads_{kAdders};
+  const std::unique_ptr<Taken[]> taken_ = std::make_unique<Taken[]>(kAdders);  // by their numbers
   const std::unique_ptr<Ended[]> ended_;
   Lifecycle gate_;
   Slab<Entry> slab_;
@@ -192,6 +201,31 @@ class Registry : public Idler {
   NameIndex names_;
   std::array<EventCount, kGoneShards> gone_;
 };
+
+// Where the calling thread takes slots from, for tasks that are added together: from its own, or
+// from some that go back afterwards.
+class Registry::Slots {
+ public:
+  explicit Slots(Registry& registry) : slab_(registry.slab_), kept_(registry.TakenByThread()) {}
+  ~Slots() {
+    if (kept_ == nullptr) slab_.GiveBack(lent_);
+  }
+  Slots(const Slots&) = delete;
+  Slots& operator=(const Slots&) = delete;
+
+  [[nodiscard]] Slab<Entry>::Taken& taken() { return kept_ != nullptr ? *kept_ : lent_; }
+
+ private:
+  Slab<Entry>& slab_;
+  Taken* const kept_;
+  Slab<Entry>::Taken lent_;
+};
+
+inline void Registry::CallForLink(Slots& slots) const {
+  if (const uint32_t likely = slots.taken().likely(); likely != 0) {
+    PrefetchForWrite(&links_.At(likely - 1));
+  }
+}
 
 }  // namespace taskvisor::internal
 

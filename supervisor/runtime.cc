@@ -124,10 +124,11 @@ absl::Status Runtime::Add(std::span<TaskSpec> specs, TaskId* ids, bool wait) {
   if (!wait) return admission_.Admit(specs, ids);
   if (absl::Status valid = Admission::Validate(specs); !valid.ok()) return valid;
   Lifecycle& gate = registry_.gate();
+  uint64_t ordinal = 0;
   while (true) {
-    switch (gate.Enter(specs.size())) {
+    switch (gate.Enter(specs.size(), &ordinal)) {
       case Lifecycle::Entered::kYes:
-        return admission_.AdmitEntered(specs, ids);
+        return admission_.AdmitEntered(specs, ids, ordinal);
       case Lifecycle::Entered::kClosed:
         return ShuttingDown();
       case Lifecycle::Entered::kFull:

@@ -101,5 +101,50 @@ TEST(SlabModel, ARecycledSlotKeepsWhatWasWrittenInIt) {
   });
 }
 
+struct Linked {
+  Atomic<int> uses{0};
+  Atomic<uint32_t> next_free{0};
+  Atomic<uint32_t> next_chain{0};
+};
+
+// Chains come back and go out; who has taken one gives the rest of it back.
+TEST(SlabModel, ASlotOfAChainHasOneOwnerAndNoneGetsLost) {
+  static constexpr uint32_t kSlots = 4;
+  Explore(50'000, [](Model& model) {
+    Slab<Linked> slab(kSlots);
+    std::array<bool, kSlots> held{};
+    {
+      Slab<Linked>::Returned returned;
+      std::array<uint32_t, kSlots> all{};
+      for (uint32_t& index : all) index = *slab.Allocate();
+      for (const uint32_t index : all) slab.FreeLater(index, returned);
+      slab.FreeNow(returned);
+    }
+    const auto use = [&] {
+      Slab<Linked>::Taken taken;
+      Slab<Linked>::Returned returned;
+      for (int round = 0; round < 3; ++round) {
+        const auto index = slab.Allocate(taken, 1);
+        if (!index.has_value()) continue;
+        EXPECT_FALSE(held[*index]);
+        held[*index] = true;
+        const int before = slab.At(*index).uses.load();
+        slab.At(*index).uses.store(before + 1);
+        held[*index] = false;
+        slab.FreeLater(*index, returned);
+        if (round == 0) slab.GiveBack(taken);
+        if (round > 0) slab.FreeNow(returned);
+      }
+      slab.FreeNow(returned);
+      slab.GiveBack(taken);
+    };
+    for (const char* name : {"one", "two", "three"}) model.Spawn(name, use);
+    model.Run();
+    EXPECT_EQ(slab.used(), kSlots);
+    for (uint32_t i = 0; i < kSlots; ++i) EXPECT_TRUE(slab.Allocate().has_value());
+    EXPECT_FALSE(slab.Allocate().has_value());
+  });
+}
+
 }  // namespace
 }  // namespace taskvisor::internal
