@@ -23,8 +23,9 @@ def one_shot():
     yield bar("N1 batch of 1e5 / tg.run", "run/batch_beside_tg_run/100000", TG, 1.0, 0.6, beside="of_peer")
     yield bar("N2 added and watched / tbb+promise", BESIDE.format("anonymous"), PROMISE, 0.6, 0.35,
               beside="of_peer")
-    yield bar("N3 the same, named / tbb+promise", BESIDE.format("named"), PROMISE, 0.75, 0.5,
-              beside="of_peer")
+    for what, names in (("named", "counted up"), ("scattered", "scattered")):
+        yield bar(f"N3 the same, names {names} / tbb+promise", BESIDE.format(what), PROMISE, 0.75, 0.5,
+                  beside="of_peer")
     yield bar("N4 N1 with a subscriber / without", "run/batch_counted/100000", "run/batch/100000", 1.6, 1.25)
 
 
