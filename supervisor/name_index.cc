@@ -210,7 +210,10 @@ bool NameIndex::Insert(uint32_t index, std::string_view name) {
 // Once, whoever sees the crowd first.
 void NameIndex::GrowFrom(uint32_t mask) {
   // relaxed: a number, no more.
-  if (mask < last_) mask_.compare_exchange_strong(mask, 2 * mask + 1, std::memory_order_relaxed);
+  if (mask < last_) {
+    mask_.compare_exchange_strong(mask, 2 * mask + 1, std::memory_order_relaxed,
+                                  std::memory_order_relaxed);
+  }
 }
 
 std::optional<uint32_t> NameIndex::Find(std::string_view name) const {

@@ -25,6 +25,18 @@ TEST(Lifecycle, LetsInUpToItsLimitAllOrNone) {
   EXPECT_EQ(gate.members(), 0u);
 }
 
+TEST(Lifecycle, CountsThoseWhoEnterFromOneOn) {
+  Lifecycle gate(5);
+  uint64_t ordinal = 0;
+  EXPECT_EQ(gate.Enter(3, &ordinal), Entered::kYes);
+  EXPECT_EQ(ordinal, 1u);
+  EXPECT_EQ(gate.Enter(3, &ordinal), Entered::kFull);
+  EXPECT_EQ(ordinal, 1u) << "nobody entered";
+  gate.Leave(3);
+  EXPECT_EQ(gate.Enter(5, &ordinal), Entered::kYes);
+  EXPECT_EQ(ordinal, 4u);
+}
+
 TEST(Lifecycle, ClosedItLetsNobodyInAndEverybodyOut) {
   Lifecycle gate(5);
   ASSERT_EQ(gate.Enter(2), Entered::kYes);
