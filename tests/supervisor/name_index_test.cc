@@ -121,7 +121,7 @@ TEST(NameIndex, HasFewCellsForFewNames) {
 TEST(NameIndex, FindsEachNameWhileTheCellsBecomeMore) {
   constexpr uint32_t kThreads = 3;
   constexpr uint32_t kEach = 100;
-  for (int round = 0; round < 200; ++round) {
+  for (uint32_t round = 0; round < 200; ++round) {
     Table table(kThreads * kEach, 1024, {.first = 1, .crowd = 2});
     std::atomic<int> missed{0};
     std::barrier start(kThreads);
