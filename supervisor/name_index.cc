@@ -58,13 +58,14 @@ NameIndex::NameIndex(uint64_t expected, LinkOf link, void* slots, Growth growth)
 }
 
 // Names that are counted up differ in their last byte, mostly: such neighbours have cells beside
-// each other, so that who calls for one has called for all. The order of these cells is another one
-// for each stem.
+// each other, so that who calls for one has called for all. Which 16 cells these are is the stem's
+// and the higher half of the byte's; their order in there is another one for each stem.
 uint64_t NameIndex::Hash(std::string_view name) {
   if (name.empty()) return 0;
+  constexpr uint64_t kSpread = 0x9e3779b97f4a7c10u;  // its last four bits are 0
   const auto last = static_cast<uint8_t>(name.back());
   const uint64_t stem = std::hash<std::string_view>{}(name.substr(0, name.size() - 1));
-  return stem ^ (last & 15) ^ (uint64_t{last} << 56);
+  return stem ^ (last & 15) ^ (last >> 4) * kSpread;
 }
 
 NameLink& NameIndex::NodeOf(uint64_t link) const {
@@ -116,8 +117,8 @@ void NameIndex::TakeToList(uint32_t cell) const {
 // One walk. False: something moved under it; walk again. Unlinks removed names it
 // meets, as N2 asks.
 template <class Matches>
-bool NameIndex::TrySearch(Link& begin, uint64_t key, Matches matches, Position& at) const {
-  Link* previous = &begin;
+bool NameIndex::TrySearch(uint32_t from, uint64_t key, Matches matches, Position& at) const {
+  Link* previous = &Begin(from);
   uint64_t current = previous->load(std::memory_order_acquire);
   at = {};
   while ((current & kNextMask) != 0) {
@@ -150,7 +151,7 @@ bool NameIndex::TrySearch(Link& begin, uint64_t key, Matches matches, Position& 
     }
     at.found = match;
     if (match || node_key > key) break;
-    at.passed += node_key == key ? 0 : 1;
+    if (node_key < key && node_key > KeyOfCell(from)) ++at.passed;
     previous = &node.next;
     current = next;
   }
@@ -166,7 +167,7 @@ bool NameIndex::TrySearch(Link& begin, uint64_t key, Matches matches, Position& 
 template <class Matches>
 NameIndex::Position NameIndex::Search(uint32_t cell, uint64_t key, Matches matches) const {
   Position at;
-  while (!TrySearch(Begin(cell), key, matches, at)) {
+  while (!TrySearch(cell, key, matches, at)) {
   }
   return at;
 }
@@ -189,7 +190,8 @@ bool NameIndex::Insert(uint32_t index, std::string_view name) {
   const uint64_t hash = node.hash.load(std::memory_order_relaxed);  // its own
   while (true) {
     const uint32_t mask = mask_.load(std::memory_order_relaxed);
-    Position at = Search(static_cast<uint32_t>(hash & mask), KeyOfHash(hash),
+    const auto cell = static_cast<uint32_t>(hash & mask);
+    Position at = Search(cell, KeyOfHash(hash),
                          [&](uint64_t, const NameLink& other) { return other.name.Equals(name); });
     if (at.found) return false;
     if (at.passed >= crowd_) GrowFrom(mask);

@@ -35,8 +35,8 @@ static_assert(sizeof(NameLink) == kCacheLine, "a name of up to 32 bytes is one l
 // A name's walk begins at the cell whose number its hash ends with. When there are twice as many,
 // cell 6 goes to where the names begin that end with 110, behind those that end with 010: nothing
 // else moves. So few names have few cells, and these stay in the caches, whatever the index is made
-// for. A cell gets there when it is needed first; before that, and while another thread takes it
-// there, who needs it begins at the cell without its highest bit, which lies before it.
+// for. A cell gets there when it is needed first; while another thread takes it there, who needs it
+// begins at the cell without its highest bit, which lies before it.
 //
 // Names are slots of a slab and cells are for good: their memory never goes away, so no
 // reclamation scheme is needed; what a slot is may change under a reader, and the tags catch that.
@@ -48,7 +48,7 @@ static_assert(sizeof(NameLink) == kCacheLine, "a name of up to 32 bytes is one l
 //
 // Invariants
 //   N1  every change of where a link leads raises its tag, and tags are never reset: a CAS on a
-//       value read earlier fails if anything happened to that link since
+//       value read earlier fails if anything happened to that link since (but exactly 2^30 changes)
 //   N2  a name is removed by marking its own link (that is the moment it becomes free), then
 //       unlinked by whoever passes; its slot is recycled only after it is unlinked
 //   N3  names of one key stand together, a new one goes in front of them, so two inserters of one
@@ -102,7 +102,7 @@ class NameIndex {
     bool found = false;              // current is what was looked for
     Link* first_previous = nullptr;  // the link that leads to the first of this key, or behind
     uint64_t first = 0;              // its value
-    uint32_t passed = 0;             // names of other keys
+    uint32_t passed = 0;             // names of other keys, behind the cell it was to begin at
   };
 
   static uint64_t Hash(std::string_view name);
@@ -113,7 +113,7 @@ class NameIndex {
   template <class Matches>
   [[nodiscard]] Position Search(uint32_t cell, uint64_t key, Matches matches) const;
   template <class Matches>
-  [[nodiscard]] bool TrySearch(Link& begin, uint64_t key, Matches matches, Position& at) const;
+  [[nodiscard]] bool TrySearch(uint32_t from, uint64_t key, Matches matches, Position& at) const;
   void GrowFrom(uint32_t mask);
 
   const uint32_t last_;  // the highest number of a cell

@@ -79,6 +79,7 @@ TEST(TaskSpec, MayBeAskedWhenItWasMovedFrom) {
   const TaskSpec other = std::move(spec);
   EXPECT_FALSE(spec.backoff().has_value());  // NOLINT(bugprone-use-after-move): just that
   EXPECT_FALSE(spec.deadline().has_value());
+  EXPECT_TRUE(spec.heartbeat().has_value()) << "as what else is in place";
   static_cast<void>(spec.Resolve({}));
   ExpectEverything(other);
 }

@@ -27,9 +27,9 @@ enum class OnStuck : uint8_t {
 };
 
 // Uniform numbers in [0, 1) for jitter: a function of the task's name (or "task-<n>"
-// with n the admission order in this supervisor, for anonymous ones) and of how many
-// samples the task has drawn. Called from workers, several at once; must not block. An
-// exception out of it ends the task as Panicked.
+// with n the order at this supervisor's gate, for anonymous ones; an Add that is refused for a
+// name has its n too) and of how many samples the task has drawn. Called from workers, several at
+// once; must not block. An exception out of it ends the task as Panicked.
 using JitterSource = std::function<double(std::string_view task, uint64_t draw)>;
 
 // SupervisorConfig
