@@ -109,11 +109,11 @@ class CellQueue {
     return FindMine();
   }
   [[gnu::noinline]] Lane* FindMine() {
-    const uint32_t number = threads_.Mine();
-    if (number == ThreadNumbers::kNone) return nullptr;
-    RaiseTo(lane_count_, number + 1);  // a lane is whole from the beginning
-    threads_.Keep(&lanes_[number]);
-    return &lanes_[number];
+    Lane* const mine = threads_.KeepMineOf(lanes_.get());
+    if (mine == nullptr) return nullptr;
+    RaiseTo(lane_count_,
+            static_cast<uint32_t>(mine - lanes_.get()) + 1);  // whole from the beginning
+    return mine;
   }
 
   [[nodiscard]] uint32_t lane_count() const { return lane_count_.load(std::memory_order_acquire); }

@@ -47,6 +47,14 @@ class ThreadNumbers {
   void Keep(void* kept) const {
     if (Latest().object == id_) Latest().kept = kept;
   }
+  // The calling thread's of `all`, one for each number, which it keeps. Null: it has none.
+  template <class T>
+  [[nodiscard]] T* KeepMineOf(T* all) {
+    const uint32_t number = Mine();
+    if (number == kNone) return nullptr;
+    Keep(&all[number]);
+    return &all[number];
+  }
 
  private:
   struct Book;

@@ -17,6 +17,7 @@ constexpr uint64_t kListed = uint64_t{1} << 33;
 constexpr uint64_t kTagOne = uint64_t{1} << 34;
 
 uint64_t TargetOfSlot(uint32_t index) { return uint64_t{index} + 1; }
+uint32_t SlotOfLink(uint64_t link) { return static_cast<uint32_t>(link & kNextMask) - 1; }
 uint64_t TargetOfCell(uint32_t cell) { return kCell | cell; }
 bool LeadsToCell(uint64_t link) { return (link & kCell) != 0; }
 uint32_t CellOfLink(uint64_t link) { return static_cast<uint32_t>(link & (kCell - 1)); }
@@ -39,6 +40,9 @@ uint64_t Reversed(uint64_t bits) {
 // By which the list is sorted. A cell lies before the names whose hashes end with its number.
 uint64_t KeyOfHash(uint64_t hash) { return Reversed(hash) | 1; }
 uint64_t KeyOfCell(uint32_t cell) { return Reversed(cell); }
+
+// The cell that it is taken out of: without the highest bit.
+uint32_t ParentOf(uint32_t cell) { return cell - std::bit_floor(cell); }
 
 uint32_t CellsFor(uint64_t names) {
   return static_cast<uint32_t>(
@@ -68,18 +72,14 @@ uint64_t NameIndex::Hash(std::string_view name) {
   return stem ^ (last & 15) ^ (last >> 4) * kSpread;
 }
 
-NameLink& NameIndex::NodeOf(uint64_t link) const {
-  return link_(slots_, static_cast<uint32_t>(link & kNextMask) - 1);
-}
-
 // relaxed: any number of cells is as good, the latest is the fastest.
-NameIndex::Link& NameIndex::CellOf(uint64_t hash) const {
-  return cells_[hash & mask_.load(std::memory_order_relaxed)];
+uint32_t NameIndex::CellOf(uint64_t hash) const {
+  return static_cast<uint32_t>(hash & mask_.load(std::memory_order_relaxed));
 }
 
 // The cell, or one before it.
 NameIndex::Link& NameIndex::Begin(uint32_t cell) const {
-  for (;; cell -= std::bit_floor(cell)) {
+  for (;; cell = ParentOf(cell)) {
     Link& link = cells_[cell];
     uint64_t seen = link.load(std::memory_order_acquire);
     if (seen == 0) {
@@ -99,9 +99,9 @@ void NameIndex::TakeToList(uint32_t cell) const {
     return;
   }
   own = kTagOne;
-  const uint32_t parent = cell - std::bit_floor(cell);
   while (true) {
-    Position at = Search(parent, KeyOfCell(cell), [](uint64_t, const NameLink&) { return false; });
+    Position at =
+        Search(ParentOf(cell), KeyOfCell(cell), [](uint64_t, const NameLink&) { return false; });
     own = Retag(own, at.first);
     link.store(own, std::memory_order_release);
     if (at.first_previous->compare_exchange_strong(at.first, Retag(at.first, TargetOfCell(cell)),
@@ -129,7 +129,7 @@ bool NameIndex::TrySearch(uint32_t from, uint64_t key, Matches matches, Position
       current = previous->load(std::memory_order_acquire);
       continue;
     }
-    NameLink& node = NodeOf(current);
+    NameLink& node = link_(slots_, SlotOfLink(current));
     const uint64_t next = node.next.load(std::memory_order_acquire);
     const uint64_t node_key = KeyOfHash(node.hash.load(std::memory_order_acquire));
     const bool match = node_key == key && matches(current, node);
@@ -172,27 +172,33 @@ NameIndex::Position NameIndex::Search(uint32_t cell, uint64_t key, Matches match
   return at;
 }
 
+template <class Matches>
+NameIndex::Position NameIndex::SearchName(uint64_t hash, Matches matches) const {
+  return Search(CellOf(hash), KeyOfHash(hash), matches);
+}
+
+void NameIndex::CallForCellOf(uint64_t hash) const { PrefetchForWrite(&cells_[CellOf(hash)]); }
+
 void NameIndex::Prepare(uint32_t index, std::string_view name) {
   const uint64_t hash = Hash(name);
   link_(slots_, index).hash.store(hash, std::memory_order_release);
-  PrefetchForWrite(&CellOf(hash));
+  CallForCellOf(hash);
 }
 
-void NameIndex::CallFor(std::string_view name) const { PrefetchForWrite(&CellOf(Hash(name))); }
+void NameIndex::CallFor(std::string_view name) const { CallForCellOf(Hash(name)); }
 
 void NameIndex::CallFor(uint32_t index) const {
   // relaxed: the caller has it from who inserted.
-  PrefetchForWrite(&CellOf(link_(slots_, index).hash.load(std::memory_order_relaxed)));
+  CallForCellOf(link_(slots_, index).hash.load(std::memory_order_relaxed));
 }
 
 bool NameIndex::Insert(uint32_t index, std::string_view name) {
   NameLink& node = link_(slots_, index);
   const uint64_t hash = node.hash.load(std::memory_order_relaxed);  // its own
   while (true) {
-    const uint32_t mask = mask_.load(std::memory_order_relaxed);
-    const auto cell = static_cast<uint32_t>(hash & mask);
-    Position at = Search(cell, KeyOfHash(hash),
-                         [&](uint64_t, const NameLink& other) { return other.name.Equals(name); });
+    const uint32_t mask = mask_.load(std::memory_order_relaxed);  // before the walk: see GrowFrom
+    Position at =
+        SearchName(hash, [&](uint64_t, const NameLink& other) { return other.name.Equals(name); });
     if (at.found) return false;
     if (at.passed >= crowd_) GrowFrom(mask);
     // release: a walker that follows an old link into this recycled node sees the hash
@@ -209,7 +215,7 @@ bool NameIndex::Insert(uint32_t index, std::string_view name) {
   }
 }
 
-// Once, whoever sees the crowd first.
+// Once, whoever sees the crowd first; not if there are more cells meanwhile.
 void NameIndex::GrowFrom(uint32_t mask) {
   // relaxed: a number, no more.
   if (mask < last_) {
@@ -219,13 +225,9 @@ void NameIndex::GrowFrom(uint32_t mask) {
 }
 
 std::optional<uint32_t> NameIndex::Find(std::string_view name) const {
-  const uint64_t hash = Hash(name);
-  const uint32_t mask = mask_.load(std::memory_order_relaxed);
-  const Position at =
-      Search(static_cast<uint32_t>(hash & mask), KeyOfHash(hash),
-             [&](uint64_t, const NameLink& node) { return node.name.Equals(name); });
-  if (!at.found) return std::nullopt;
-  return static_cast<uint32_t>(at.current & kNextMask) - 1;
+  const Position at = SearchName(
+      Hash(name), [&](uint64_t, const NameLink& node) { return node.name.Equals(name); });
+  return at.found ? std::optional(SlotOfLink(at.current)) : std::nullopt;
 }
 
 void NameIndex::Remove(uint32_t index) {
@@ -236,10 +238,8 @@ void NameIndex::Remove(uint32_t index) {
       node.next, [](uint64_t) { return true; },
       [](uint64_t next) { return Retag(next, next) | kRemoved; }));
   // A walk past the node unlinks it, whoever does it.
-  const uint32_t mask = mask_.load(std::memory_order_relaxed);
-  static_cast<void>(Search(
-      static_cast<uint32_t>(hash & mask), KeyOfHash(hash),
-      [&](uint64_t link, const NameLink&) { return (link & kNextMask) == TargetOfSlot(index); }));
+  static_cast<void>(
+      SearchName(hash, [&](uint64_t link, const NameLink&) { return SlotOfLink(link) == index; }));
 }
 
 }  // namespace taskvisor::internal

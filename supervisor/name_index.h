@@ -106,12 +106,14 @@ class NameIndex {
   };
 
   static uint64_t Hash(std::string_view name);
-  [[nodiscard]] NameLink& NodeOf(uint64_t link) const;
-  [[nodiscard]] Link& CellOf(uint64_t hash) const;
+  [[nodiscard]] uint32_t CellOf(uint64_t hash) const;
+  void CallForCellOf(uint64_t hash) const;
   [[nodiscard]] Link& Begin(uint32_t cell) const;
   void TakeToList(uint32_t cell) const;
   template <class Matches>
   [[nodiscard]] Position Search(uint32_t cell, uint64_t key, Matches matches) const;
+  template <class Matches>
+  [[nodiscard]] Position SearchName(uint64_t hash, Matches matches) const;
   template <class Matches>
   [[nodiscard]] bool TrySearch(uint32_t from, uint64_t key, Matches matches, Position& at) const;
   void GrowFrom(uint32_t mask);

@@ -107,10 +107,7 @@ uint64_t Registry::TakeIds(size_t count) {
 
 Registry::Taken* Registry::TakenByThread() {
   if (void* const kept = threads_.Kept()) return static_cast<Taken*>(kept);
-  const uint32_t number = threads_.Mine();
-  if (number == ThreadNumbers::kNone) return nullptr;
-  threads_.Keep(&taken_[number]);
-  return &taken_[number];
+  return threads_.KeepMineOf(taken_.get());
 }
 
 Entry& Registry::Reserve(uint64_t id, Slots& slots, size_t more) {

@@ -57,10 +57,6 @@ class BareIndex {
     for (uint64_t i = 0; i < names; ++i) Insert(NameOf(next_++));
   }
 
-  void Settle() {
-    for (uint64_t names = kSettled * next_; names > 0; names -= std::min(names, kOps)) Measure();
-  }
-
   double Measure() {
     std::vector<std::string> names;
     for (uint64_t i = 0; i < kOps; ++i) names.push_back(NameOf(next_++));
@@ -101,10 +97,6 @@ class ParkedTasks {
 
   // Not left to the destructor: it would not wait for a million.
   ~ParkedTasks() { static_cast<void>(handle_.Shutdown()); }
-
-  void Settle() {
-    for (uint64_t names = kSettled * parked_; names > 0; names -= std::min(names, kOps)) Measure();
-  }
 
   double Measure() {
     std::vector<taskvisor::TaskSpec> specs;
@@ -172,7 +164,9 @@ Figures MeasureAll(const std::vector<uint64_t>& sizes) {
   for (const uint64_t size : sizes) subjects.push_back(std::make_unique<Subject>(size));
   Figures figures;
   figures.growing = Medians(subjects);
-  for (const auto& subject : subjects) subject->Settle();
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    for (uint64_t names = 0; names < kSettled * sizes[i]; names += kOps) subjects[i]->Measure();
+  }
   figures.settled = Medians(subjects);
   return figures;
 }

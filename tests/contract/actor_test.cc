@@ -131,12 +131,13 @@ TEST(ContractActor, S037_ATimedOutBodyKeepsItsPermitUntilItReturns) {
   s.Await(EventKind::kTaskStarting, stubborn);
   const auto next = s.Watch(TaskSpec::Once([&] { const Crowd::Inside inside(crowd); }));
   EXPECT_TRUE(Eventually([&] { return s.PhaseOf(next) == TaskPhase::kWaiting; }));
+  // Its phase says so before it has a place among those who wait for a permit.
+  EXPECT_TRUE(Eventually([&] { return s.handle.Stats().permits == -1; }));
   s.Advance(100ms);
   s.Await(EventKind::kTimeoutHit, stubborn);
   s.Advance(1h);
   EXPECT_EQ(s.PhaseOf(next), TaskPhase::kWaiting);
-  // Its phase says so before it has a place among those who wait for a permit.
-  EXPECT_TRUE(Eventually([&] { return s.handle.Stats().permits == -1; }));
+  EXPECT_EQ(s.handle.Stats().permits, -1);
   release.Open();
   EXPECT_TRUE(s.Outcome(next).IsSuccess());
   EXPECT_EQ(s.Outcome(stubborn).kind(), OutcomeKind::kFailed);

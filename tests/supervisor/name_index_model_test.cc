@@ -58,23 +58,28 @@ struct Scene {
   std::array<bool, 3> held{};
 };
 
+// Three threads hold the three names for a while, by draws, until nobody holds any.
+void HoldNamesAtOnce(Model& model, Scene& scene) {
+  static constexpr std::array kThreads{"adder 0", "adder 1", "adder 2"};
+  for (uint32_t thread = 0; thread < 3; ++thread) {
+    const uint64_t draws = model.random().Next();
+    model.Spawn(kThreads[thread], [&scene, thread, draws] {
+      for (int round = 0; round < 3; ++round) {
+        static_cast<void>(scene.HoldName(thread, (draws >> (8 * round)) % 3));
+      }
+    });
+  }
+  model.Run();
+  for (const std::string& name : scene.names) {
+    EXPECT_FALSE(scene.index.Find(name).has_value()) << "a removed name is found";
+  }
+}
+
 // Slots are recycled at once, with other names: the worst case for the tags.
 TEST(NameIndexModel, ANameHasOneHolderAndIsFoundWhileHeld) {
   Explore(15'000, [](Model& model) {
     Scene scene;
-    static constexpr std::array kThreads{"adder 0", "adder 1", "adder 2"};
-    for (uint32_t thread = 0; thread < 3; ++thread) {
-      const uint64_t draws = model.random().Next();
-      model.Spawn(kThreads[thread], [&scene, thread, draws] {
-        for (int round = 0; round < 3; ++round) {
-          static_cast<void>(scene.HoldName(thread, (draws >> (8 * round)) % 3));
-        }
-      });
-    }
-    model.Run();
-    for (const std::string& name : scene.names) {
-      EXPECT_FALSE(scene.index.Find(name).has_value()) << "a removed name is found";
-    }
+    HoldNamesAtOnce(model, scene);
   });
 }
 
@@ -123,20 +128,8 @@ TEST(NameIndexModel, ANameHasOneHolderWhileTheCellsBecomeMore) {
   uint32_t most = 0;
   Explore(15'000, [&](Model& model) {
     GrowingScene scene;
-    static constexpr std::array kThreads{"adder 0", "adder 1", "adder 2"};
-    for (uint32_t thread = 0; thread < 3; ++thread) {
-      const uint64_t draws = model.random().Next();
-      model.Spawn(kThreads[thread], [&scene, thread, draws] {
-        for (int round = 0; round < 3; ++round) {
-          static_cast<void>(scene.HoldName(thread, (draws >> (8 * round)) % 3));
-        }
-      });
-    }
-    model.Run();
+    HoldNamesAtOnce(model, scene);
     most = std::max(most, scene.index.cells());
-    for (const std::string& name : scene.names) {
-      EXPECT_FALSE(scene.index.Find(name).has_value()) << "a removed name is found";
-    }
   });
   EXPECT_GE(most, 4u);
 }

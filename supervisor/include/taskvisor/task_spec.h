@@ -250,27 +250,21 @@ class TaskSpec {
     return stated ? std::optional(rest_->backoff) : std::nullopt;
   }
   [[nodiscard]] std::optional<std::optional<Duration>> timeout() const {
-    return If(kTimeout, (stated_ & kNoTimeout) != 0 ? std::nullopt : std::optional(timeout_));
+    return OrNone(kTimeout, kNoTimeout, timeout_);
   }
   [[nodiscard]] std::optional<std::optional<uint32_t>> max_retries() const {
-    const bool unlimited = (stated_ & kUnlimitedRetries) != 0;
-    return If(kMaxRetries, unlimited ? std::nullopt : std::optional(max_retries_));
+    return OrNone(kMaxRetries, kUnlimitedRetries, max_retries_);
   }
-
   [[nodiscard]] std::optional<std::optional<Duration>> heartbeat() const {
-    return If(kHeartbeat, (stated_ & kNoHeartbeat) != 0 ? std::nullopt : std::optional(heartbeat_));
+    return OrNone(kHeartbeat, kNoHeartbeat, heartbeat_);
   }
-
   [[nodiscard]] std::optional<Priority> priority() const { return If(kPriority, priority_); }
-
   [[nodiscard]] std::optional<bool> cpu_time() const {
     return If(kCpuTime, (stated_ & kNoCpuTime) == 0);
   }
   [[nodiscard]] std::optional<std::optional<Duration>> deadline() const {
-    using Deadline = std::optional<Duration>;
-    if ((stated_ & kNoDeadline) != 0) return Deadline();
-    const bool stated = (stated_ & kDeadline) != 0 && rest_ != nullptr;  // not of one moved from
-    return stated ? std::optional<Deadline>(rest_->deadline) : std::nullopt;
+    if (rest_ != nullptr) return OrNone(kDeadline, kNoDeadline, rest_->deadline);
+    return If(kNoDeadline, std::optional<Duration>());  // of one moved from there is no other
   }
 
   // The settings this spec has under `defaults`: stated ones win, also a stated "none".
@@ -343,6 +337,12 @@ class TaskSpec {
   template <class T>
   [[nodiscard]] std::optional<T> If(Stated stated, const T& value) const {
     return (stated_ & stated) != 0 ? std::optional<T>(value) : std::nullopt;
+  }
+  // The same, of what may be stated to be none.
+  template <class T>
+  [[nodiscard]] std::optional<std::optional<T>> OrNone(Stated stated, Stated none,
+                                                       const T& value) const {
+    return If(stated, (stated_ & none) != 0 ? std::nullopt : std::optional(value));
   }
   Rest& MakeRest() {
     if (rest_ == nullptr) rest_ = std::make_unique<Rest>();
