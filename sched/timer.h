@@ -22,11 +22,11 @@ namespace taskvisor::internal {
 // Word:  | sequence : 62 | queued : 1 | armed : 1 |
 //   armed    due at `deadline`, not yet fired or cancelled
 //   queued   in the inbox of the timer thread, which has yet to look at it
-//   sequence counts arms and cancels, so that a firing is judged by one CAS
+//   sequence counts arms, so that a firing is judged by one CAS
 //
 // T1: the word of a timer that is neither armed nor queued is changed by its owner alone. The
 // timer thread, which may still have it in the wheel, changes only what it saw armed, by a CAS
-// that the sequence makes fail.
+// that fails: `armed` is gone, and when it is there again the sequence is another one.
 //
 // An owner that tells a stale firing by its tag need not cancel: it arms again, or lets
 // the old arming fire for nothing. Arm writes the deadline, then the tag, then the word;

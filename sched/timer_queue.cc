@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "sched/prefetch.h"
+#include "sched/timed_wait.h"
 #include "sched/timer_wheel.h"
 
 namespace taskvisor::internal {
@@ -61,11 +62,14 @@ void TimerQueue::Arm(Timer& timer, TimePoint deadline, uint64_t tag) {
   }
 }
 
+void TimerQueue::ArmAfter(Timer& timer, Duration delay, uint64_t tag) {
+  PrefetchForWrite(&timer);
+  Arm(timer, SaturatingAdd(clock_->Now(), delay), tag);
+}
+
 bool TimerQueue::Cancel(Timer& timer) {
-  return UpdateIf(
-             timer.word, [](uint64_t w) { return (w & Timer::kArmed) != 0; },
-             [](uint64_t w) { return (w & ~Timer::kArmed) + Timer::kSequence; })
-      .done;
+  // One bit and its old value, as one instruction: no line comes over only to be read first.
+  return (timer.word.fetch_and(~Timer::kArmed, std::memory_order_acq_rel) & Timer::kArmed) != 0;
 }
 
 void TimerQueue::Push(Timer& timer, int64_t deadline) {

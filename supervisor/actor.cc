@@ -64,7 +64,7 @@ const Name* Entry::name() const { return named() ? actor->NameAt(slot) : nullptr
 Actor::Actor(const SupervisorConfig& config, Pool& pool, TimerQueue& timers, Publisher& publisher,
              Registry& registry, Watchdog& watchdog)
     : pool_(pool),
-      timers_(timers, *this, SlotsFor(config.max_tasks, pool.seats())),
+      timers_(timers, *this, SlotsFor(config.max_tasks, pool.workers())),
       clock_(timers.clock()),
       publisher_(publisher),
       registry_(registry),
@@ -72,7 +72,7 @@ Actor::Actor(const SupervisorConfig& config, Pool& pool, TimerQueue& timers, Pub
       grace_(config.grace),
       jitter_(JitterOf(config)),
       set_aside_(timers, registry, *this, pool),
-      room_(std::make_unique<AsyncRoom>(SlotsFor(config.max_tasks, pool.seats()))) {
+      room_(std::make_unique<AsyncRoom>(SlotsFor(config.max_tasks, pool.workers()))) {
   if (config.max_concurrent.has_value()) {
     permits_.emplace(static_cast<int64_t>(*config.max_concurrent));
   }
@@ -238,8 +238,7 @@ StopResult Actor::Stop(Entry& entry, Snapshot seen, CancelCause cause) {
   } else if (stop.result == StopResult::kPinned) {
     // The first to stop a running attempt is alone with its timer until Unpin.
     if (cause != CancelCause::kShutdown) {
-      timers_.Arm(entry.slot, SaturatingAdd(clock_.Now(), grace_), TaskTimers::Use::kGrace,
-                  stop.before.epoch());
+      timers_.ArmAfter(entry.slot, grace_, TaskTimers::Use::kGrace, stop.before.epoch());
     }
     // One TimeoutHit an attempt: the first limit that it has met.
     if (cause == CancelCause::kDeadline && !stop.before.timed_out()) {

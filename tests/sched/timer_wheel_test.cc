@@ -34,7 +34,7 @@ struct WheelTimer : Timer {
     word.store((word.load() | kArmed) + kSequence);
     wheel.Link(*this);
   }
-  void Cancel() { word.store((word.load() & ~kArmed) + kSequence); }
+  void Cancel() { word.store(word.load() & ~kArmed); }
   [[nodiscard]] bool armed() const { return (word.load() & kArmed) != 0; }
 
   int fired = 0;
