@@ -1,5 +1,6 @@
 #include "sched/crew.h"
 
+#include <exception>
 #include <future>
 #include <memory>
 #include <utility>
@@ -13,40 +14,48 @@ Crew::~Crew() {
   sem_destroy(&calls_);
 }
 
-void Crew::Start(size_t size, const std::function<void()>& prepare, std::function<bool()> turn) {
+void Crew::Start(size_t size, const Life& life) {
   if (!threads_.empty()) return;
-  turn_ = std::move(turn);
-  std::promise<bool> works;  // false: the crew is not complete
-  const std::shared_future<bool> all = works.get_future().share();
-  std::vector<std::future<void>> prepared;
+  over_.store(false, std::memory_order_relaxed);  // handed over with the threads
+  std::promise<bool> complete;
+  const std::shared_future<bool> works = complete.get_future().share();
+  std::vector<std::future<void>> there;
   threads_.reserve(size);
-  prepared.reserve(size);
+  there.reserve(size);
   try {
     while (threads_.size() < size) {
-      const auto own = std::make_shared<std::packaged_task<void()>>(prepare);
-      prepared.push_back(own->get_future());
-      threads_.emplace_back(/*executor=*/nullptr, "tv-worker", [this, own, all] {
-        (*own)();
-        if (all.get()) Work();
+      const size_t number = threads_.size();
+      const auto own = std::make_shared<std::promise<void>>();
+      there.push_back(own->get_future());
+      threads_.emplace_back(/*executor=*/nullptr, "tv-worker", [this, number, own, works, life] {
+        bool first = true;
+        try {
+          life(number, [&] {
+            if (std::exchange(first, false)) own->set_value();
+            return works.get() && AwaitCall();
+          });
+        } catch (...) {
+          own->set_exception(std::current_exception());
+        }
       });
     }
-    for (std::future<void>& one : prepared) one.get();
+    for (std::future<void>& one : there) one.get();
   } catch (...) {
-    works.set_value(false);
+    complete.set_value(false);
     Join();
     throw;
   }
-  works.set_value(true);
+  complete.set_value(true);
 }
 
-void Crew::Work() {
-  do {
-    while (sem_wait(&calls_) != 0) {  // only a signal has come
-    }
-  } while (turn_());
+bool Crew::AwaitCall() {
+  while (sem_wait(&calls_) != 0) {  // only a signal has come
+  }
+  return !over_.load(std::memory_order_acquire);  // pairs with the release in Stop
 }
 
 void Crew::Stop() {
+  over_.store(true, std::memory_order_release);
   for (size_t i = 0; i < threads_.size(); ++i) Call();
   Join();
 }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "sched/atomic.h"
 #include "sched/delays.h"
 #include "sched/thread.h"
 
@@ -21,16 +22,20 @@ namespace taskvisor::internal {
 // Progress: Call is lock-free but for the kernel's wake.
 class Crew {
  public:
+  // Of one thread: waits for its next call. False: there are no more.
+  using Called = std::function<bool()>;
+  // What thread `number` of them does: it ends with this, which ends when called() is false.
+  using Life = std::function<void(size_t number, const Called& called)>;
+
   Crew();
   ~Crew();
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
 
-  // Makes `size` threads. Each prepares, all of them before this returns; what prepare() throws,
-  // and what std::thread throws, this throws, and has made nothing. A thread whose turn() answers
-  // false ends. There is one crew: a call while there is does nothing. Not at the same time as the
-  // others but Call.
-  void Start(size_t size, const std::function<void()>& prepare, std::function<bool()> turn);
+  // Makes `size` threads, and returns when each has come to its first called(). What life() throws
+  // before that, and what std::thread throws, this throws, and has made nothing. There is one crew:
+  // a call while there is does nothing. Not at the same time as the others but Call.
+  void Start(size_t size, const Life& life);
 
   // Also before Start.
   void Call() {
@@ -38,15 +43,16 @@ class Crew {
     sem_post(&calls_);
   }
 
-  // Calls each thread once more, and waits for them. REQUIRES: all turns from now on are the last.
+  // Ends each thread that waits, the others when they come back, and waits for them. REQUIRES: no
+  // call is left.
   void Stop();
 
  private:
-  void Work();
+  [[nodiscard]] bool AwaitCall();
   void Join();
 
   sem_t calls_;
-  std::function<bool()> turn_;
+  Atomic<bool> over_{false};
   std::vector<Thread> threads_;
 };
 

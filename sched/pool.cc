@@ -54,15 +54,14 @@ Pool::Pool(size_t workers, const Placement& placement, Executor* executor)
       executor_(executor),
       workers_(executor != nullptr ? std::max<size_t>(workers, 1)
                                    : WorkersFor(workers, WorkCount::kMaxWorkers, placement)),
-      ready_(SeatsFor(workers_), PartsFor(workers_)),
-      count_(workers_, SeatsFor(workers_)),
+      ready_(workers_, PartsFor(workers_)),
+      count_(workers_),
       keeper_(&no_keeper),
       tbb_(executor != nullptr ? nullptr : std::make_unique<Tbb>(*this, placement)) {
   if (executor_ != nullptr) {
     executor_->Serve(*this);
     return;
   }
-  for (uint32_t i = 0; i < tbb_->seats.size(); ++i) free_seats_.Push(i, tbb_->Link());
 }
 
 Pool::~Pool() = default;
@@ -72,9 +71,9 @@ uint32_t Pool::ExchangeHere(uint32_t id) { return ArenaObserver::ExchangeHere(id
 
 void Pool::Start() {
   if (executor_ != nullptr) return;
-  // The first time that a thread is inside, TBB makes what it keeps of it.
-  tbb_->crew.Start(
-      workers_, [this] { tbb_->arena.execute([] {}); }, [this] { return TakeTurn(); });
+  tbb_->crew.Start(workers_, [this](size_t number, const Crew::Called& called) {
+    Serve(tbb_->seats[number], called);
+  });
 }
 
 void Pool::Stop() {
@@ -93,22 +92,9 @@ void Pool::Announce(uint64_t count) {
 
 // Keeps one promise, or calls it off.
 void Pool::StartItem() {
-  while (!count_.TryCallOff()) {
-    const std::optional<uint32_t> seat = free_seats_.Pop(tbb_->Link());
-    if (!seat) {  // more than kSpareSeats threads are just here, or in the last lines of an item
-      YieldCore();
-      continue;
-    }
-    SendItem(*seat);
-    if (count_.Started()) idle_.Notify();
-    return;
-  }
-}
-
-// A thread of the crew takes its turn on the seat.
-void Pool::SendItem(uint32_t index) {
-  starts_.Push(index, tbb_->Link());
+  if (count_.TryCallOff()) return;
   tbb_->crew.Call();
+  if (count_.Started()) idle_.Notify();
 }
 
 // What runs again on the seat, or one of those that wait, on the seat or `anywhere`, in its
@@ -161,31 +147,29 @@ bool Pool::StayAwake() const {
   return false;
 }
 
-// Of a thread of the crew. False: there was no seat with the call, and so it is the last one.
-bool Pool::TakeTurn() {
-  const std::optional<uint32_t> index = starts_.Pop(tbb_->Link());
-  if (!index) {
-    // For what thread_locals of bodies do now: Join waits for it.
-    static_cast<void>(ExchangeHere(id_));
-    return false;
-  }
-  tbb_->arena.execute([this, &seat = tbb_->seats[*index]] { RunItem(seat); });
-  return true;
+// What a thread of the crew does, all its life on its seat. As work of the seat's context, which is
+// where nested loops find theirs. Isolated: a body that waits for its loop does nothing for others
+// meanwhile, and no other's task comes before it. It waits for its calls in there too: to come in
+// anew for each item would cost as much as a short item does.
+void Pool::Serve(TbbSeat& seat, const std::function<bool()>& called) {
+  const auto items = [&] {
+    while (called()) RunItem(seat);
+  };
+  tbb_->arena.execute([&] {
+    oneapi::tbb::this_task_arena::isolate(
+        [&] { oneapi::tbb::task_group(seat.context_).run_and_wait(items); });
+  });
+  // For what thread_locals of bodies do now: Join waits for it.
+  static_cast<void>(ExchangeHere(id_));
 }
 
 void Pool::RunItem(TbbSeat& seat) {
-  bool over = false;
-  while (!over) {
-    // As work of the seat's context, which is where nested loops find theirs. Isolated: a body that
-    // waits for its loop does nothing for others meanwhile, and no other's task comes before it.
-    oneapi::tbb::this_task_arena::isolate(
-        [&] { oneapi::tbb::task_group(seat.context_).run_and_wait([&] { over = Drain(seat); }); });
+  while (!Drain(seat)) {
   }
-  free_seats_.Push(seat.number(), tbb_->Link());
   idle_.Notify();
 }
 
-// True: nothing is left to do; false: the item's time is up.
+// True: nothing is left to do; false: the item's time is up, and another one follows at once.
 bool Pool::Drain(TbbSeat& seat) {
   int64_t tick = CoarseNow();
   const int64_t until = tick + kDrainBudget;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -11,7 +12,6 @@
 #include "sched/delays.h"
 #include "sched/event_count.h"
 #include "sched/executor.h"
-#include "sched/index_stack.h"
 #include "sched/ready_lanes.h"
 #include "sched/work_count.h"
 #include "taskvisor/clock.h"
@@ -30,7 +30,7 @@ class Seat {
   // knows that it still runs. The pool makes the seat fit for the next Runnable.
   virtual void CancelNested() = 0;
 
-  // Below Pool::seats(). One Runnable at a time runs on a seat: what is kept by its number
+  // Below Pool::workers(). One Runnable at a time runs on a seat: what is kept by its number
   // belongs to that one.
   [[nodiscard]] uint32_t number() const { return number_; }
 
@@ -104,11 +104,11 @@ class Keeper {
 
 // Pool
 //
-// Runs Runnables in an arena of oneTBB, on threads of its own (Crew). A work item does not carry
-// one Runnable, it drains: it takes from the ready queue until that is empty. At most `workers`
-// items drain at a time, each on a seat, as work of that seat's task_group_context.
+// Runs Runnables in an arena of oneTBB, on `workers` threads of its own (Crew). Each has a seat,
+// and stays in the arena as work of that seat's task_group_context, also while it waits. A work
+// item does not carry one Runnable, it drains: it takes from the ready queue until that is empty.
 //
-//   seat:  free_seats_ ── SendItem ──▶ starts_ ── TakeTurn ──▶ an item drains ──▶ free_seats_
+//   thread:  waits ── StartItem: called ──▶ an item drains ── TryLeave ──▶ waits
 //
 // Who may take how much, and when an item starts and ends, is WorkCount's; where it lies, and who
 // looks where first, is CellQueue's. An item that finds nothing looks on for some 30 us before it
@@ -129,15 +129,15 @@ class Keeper {
 //
 // oneTBB, as of 2021.8, needs all of this to be true:
 //   - an outside thread takes the first free one of the slots that are kept for such, and none but
-//     the crew's comes from outside: so execute() never waits, and needs no memory;
+//     the crew's comes from outside: so execute() never waits;
 //   - where this_task_arena::isolate() is in force, run_and_wait() begins with its own function,
 //   and
 //     a wait takes what was spawned in there only; what is that none, TBB's helpers, take all;
+//   - for its helpers TBB does not count on the threads in these slots, so they may wait there;
 //   - no exception leaves an item.
 //
 // Progress: Submit is lock-free but for the kernel's wake when it starts an item and malloc when
-// the ready queue grows, as long as at most kSpareSeats threads are stopped between a seat and its
-// item. Memory order: what happened before Submit(r) is visible to r.Run.
+// the ready queue grows. Memory order: what happened before Submit(r) is visible to r.Run.
 class Pool {
  public:
   // workers = 0: as many as this process may use cores (UsableCores). REQUIRES: as there.
@@ -193,7 +193,6 @@ class Pool {
   [[nodiscard]] size_t workers() const { return workers_; }
   // By an executor.
   [[nodiscard]] bool simulated() const { return executor_ != nullptr; }
-  [[nodiscard]] size_t seats() const { return SeatsFor(workers_); }
 
  private:
   // An input iterator, as far as the ready queue needs one.
@@ -211,17 +210,13 @@ class Pool {
   using Ready = CellQueue<Runnable*>;
   using Lanes = ReadyLanes<Runnable*, Ready>;
 
-  // For items that are on their way in, or on their way out.
-  static constexpr size_t kSpareSeats = 16;
-  static size_t SeatsFor(size_t workers) { return 2 * workers + kSpareSeats; }
   // Small parts: nobody claims two of what waits while it is less than 32 for each worker. The
   // README promises order so far.
   static size_t PartsFor(size_t workers) { return 16 * workers; }
 
   void Announce(uint64_t count);
   void StartItem();
-  void SendItem(uint32_t seat);
-  [[nodiscard]] bool TakeTurn();
+  void Serve(TbbSeat& seat, const std::function<bool()>& called);
   void RunItem(TbbSeat& seat);
   [[nodiscard]] bool Drain(TbbSeat& seat);
   [[nodiscard]] Runnable* Again(TbbSeat& seat, bool anywhere);
@@ -237,8 +232,6 @@ class Pool {
   Lanes ready_;
   WorkCount count_;
   EventCount idle_;
-  IndexStack free_seats_;
-  IndexStack starts_;  // seats whose items wait for a thread of the crew, each with a call of it
   Keeper* keeper_;
   Idler* idler_ = nullptr;
   std::unique_ptr<Tbb> tbb_;

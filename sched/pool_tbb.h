@@ -34,18 +34,12 @@ class Pool::TbbSeat final : public Seat {
 
   oneapi::tbb::task_group_context context_{oneapi::tbb::task_group_context::isolated};
   Lanes::Cursor cursor_;
-  Atomic<uint32_t> next_{0};
 };
 
 struct Pool::Tbb {
   Tbb(Pool& pool, const Placement& placement) : arena(pool.workers_, placement) {
-    for (uint32_t i = 0; i < pool.seats(); ++i) seats.emplace_back(pool.ready_, i);
+    for (uint32_t i = 0; i < pool.workers_; ++i) seats.emplace_back(pool.ready_, i);
     observer.emplace(arena, pool.id());
-  }
-
-  // Of free_seats_ and starts_.
-  [[nodiscard]] auto Link() {
-    return [this](uint32_t i) -> Atomic<uint32_t>& { return seats[i].next_; };
   }
 
   Arena arena;

@@ -63,10 +63,11 @@ namespace taskvisor::internal {
 // Progress: all calls are lock-free.
 class WorkCount {
  public:
-  static constexpr size_t kMaxWorkers = 0x400;
+  static constexpr size_t kMaxWorkers = 0x1ff;  // `batch` tells so many seats apart
 
-  explicit WorkCount(size_t workers, size_t seats)
-      : workers_(workers), seats_(seats), credits_(std::make_unique<Credits[]>(seats)) {}
+  // Seats: as many as workers.
+  explicit WorkCount(size_t workers)
+      : workers_(workers), credits_(std::make_unique<Credits[]>(workers)) {}
 
   // `count` elements were pushed. The result: so many starts are promised by the caller,
   // who keeps or calls off each.
@@ -111,7 +112,7 @@ class WorkCount {
     bool promised = false;
     uint64_t seen = word_.load(std::memory_order_acquire);
     while (seen >= kPendingOne) {
-      const uint64_t claims = SharesOf(seen, seat);
+      const uint64_t claims = SharesOf(seen);
       uint64_t next = seen - claims * kPendingOne;
       if (claims > 1) {
         Settle(seen);
@@ -187,7 +188,6 @@ class WorkCount {
   static constexpr uint64_t kStartingMask = 0xfff;
   static constexpr int kBatchShift = 26;
   static constexpr uint64_t kBatchMask = uint64_t{0x3ff} << kBatchShift;
-  static constexpr size_t kBatchSeats = 0x1ff;  // seats above claim one by one
   static constexpr uint64_t kPendingOne = uint64_t{1} << 36;
   static constexpr uint64_t kMostClaims = 32;
 
@@ -205,8 +205,8 @@ class WorkCount {
     return draining < kNone + workers_ ? kNone + workers_ - draining : 0;
   }
   // Half of what would be fair now, so that all come to their end together.
-  [[nodiscard]] uint64_t SharesOf(uint64_t w, size_t seat) const {
-    if (Missing(w) > 0 || seat >= kBatchSeats) return 1;
+  [[nodiscard]] uint64_t SharesOf(uint64_t w) const {
+    if (Missing(w) > 0) return 1;
     return std::clamp<uint64_t>(w / kPendingOne / (2 * workers_), 1, kMostClaims);
   }
   static bool Use(Atomic<uint64_t>& credits) {
@@ -232,7 +232,7 @@ class WorkCount {
   // A credit of anybody's.
   [[nodiscard]] bool UseAny() {
     Settle(word_.load(std::memory_order_acquire));
-    for (size_t seat = 0; seat < seats_; ++seat) {
+    for (size_t seat = 0; seat < workers_; ++seat) {
       if (Use(credits_[seat].word)) return true;
     }
     return false;
@@ -298,14 +298,13 @@ class WorkCount {
     const uint64_t w = word_.load(std::memory_order_seq_cst);
     const Atomic<uint64_t>* const last = CreditsOf(w);
     if (last != nullptr && IsOf(last->load(std::memory_order_seq_cst), w)) return true;
-    for (size_t seat = 0; seat < seats_; ++seat) {
+    for (size_t seat = 0; seat < workers_; ++seat) {
       if ((credits_[seat].word.load(std::memory_order_seq_cst) & kCountMask) > 0) return true;
     }
     return false;
   }
 
   const size_t workers_;
-  const size_t seats_;
   const std::unique_ptr<Credits[]> credits_;
   alignas(kCacheLine) Atomic<uint64_t> word_{kNone};
 };

@@ -95,10 +95,10 @@ Registry::Registry(const SupervisorConfig& config, const Pool& pool, Publisher& 
       pool_(pool.id()),
       // A simulation's ids are its own: what ran before it in the process must not show in it.
       next_id_(pool.simulated() ? own_ids_ : next_id_of_process),
-      ended_(std::make_unique<Ended[]>(pool.seats())),
-      gate_(config.max_tasks, pool.seats()),
-      slab_(SlotsFor(config.max_tasks, pool.seats())),
-      links_(SlotsFor(config.max_tasks, pool.seats())),
+      ended_(std::make_unique<Ended[]>(pool.workers())),
+      gate_(config.max_tasks, pool.workers()),
+      slab_(SlotsFor(config.max_tasks, pool.workers())),
+      links_(SlotsFor(config.max_tasks, pool.workers())),
       names_(config.max_tasks, &LinkOf, &links_) {}
 
 uint64_t Registry::TakeIds(size_t count) {

@@ -33,7 +33,7 @@ Runtime::Runtime(SupervisorConfig config, Hooks hooks)
                     [this] { return registry_.gate().members(); }}),
       publisher_(subscribers_.bus(), *config_.clock),
       registry_(config_, pool_, publisher_, actor_),
-      watchdog_(*config_.clock, publisher_, registry_, pool_.seats(), hooks_.executor.get()),
+      watchdog_(*config_.clock, publisher_, registry_, pool_.workers(), hooks_.executor.get()),
       actor_(config_, pool_, timers_, publisher_, registry_, watchdog_),
       admission_(config_, registry_, actor_, publisher_, pool_, timers_),
       shutdown_(*this) {

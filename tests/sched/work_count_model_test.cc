@@ -18,7 +18,6 @@ using testing::Explore;
 using testing::Model;
 
 constexpr size_t kWorkers = 2;
-constexpr size_t kSeats = 2 * kWorkers;
 
 // As Pool: items that drain, seats, and bodies that may never end.
 struct Scene {
@@ -28,14 +27,14 @@ struct Scene {
     for (uint64_t i = 0; i < count; ++i) queue.push_back(++pushed);
     for (uint64_t starts = work.Announce(count); starts > 0; --starts) StartItem();
   }
-  // TBB: an item waits until a thread of the arena comes for it.
+  // An item waits until a thread of the crew comes for it.
   void StartItem() {
     if (stops_in_start) return;  // for good: its promise is never kept
     if (work.TryCallOff()) return;
     ++started;
     static_cast<void>(work.Started());
   }
-  // A thread of the arena.
+  // A thread of the crew, on its seat.
   void Worker(size_t seat) {
     while (adders > 0 || done < total || started > 0) {
       if (started > 0) {
@@ -81,7 +80,7 @@ struct Scene {
   }
 
   Model& model;
-  WorkCount work{kWorkers, kSeats};
+  WorkCount work{kWorkers};
   std::deque<uint64_t> queue;
   std::set<uint64_t> ran;
   uint64_t pushed = 0;
