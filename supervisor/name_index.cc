@@ -177,7 +177,11 @@ NameIndex::Position NameIndex::SearchName(uint64_t hash, Matches matches) const 
   return Search(CellOf(hash), KeyOfHash(hash), matches);
 }
 
-void NameIndex::CallForCellOf(uint64_t hash) const { PrefetchForWrite(&cells_[CellOf(hash)]); }
+void NameIndex::CallForCellOf(uint64_t hash) const {
+  const uint32_t cell = CellOf(hash);
+  PrefetchForWrite(&cells_[cell]);
+  PrefetchForWrite(&cells_[ParentOf(cell)]);  // if it is not in the list yet, it is taken there
+}
 
 void NameIndex::Prepare(uint32_t index, std::string_view name) {
   const uint64_t hash = Hash(name);
