@@ -1,8 +1,11 @@
 // One-shot tasks that come and go.
 //   churn/<threads>            added by so many outside threads, all together kTasks
+//   churn/enqueue/<threads>    the same into a bare TBB arena
 //   names/<registered>         named and watched, among so many other names
 
 #include <benchmark/benchmark.h>
+#include <oneapi/tbb/task_arena.h>
+#include <oneapi/tbb/task_group.h>
 
 #include <algorithm>
 #include <atomic>
@@ -22,13 +25,48 @@ namespace {
 
 constexpr int64_t kTasks = 100'000;
 
-// From the first thread's first Add until no task is registered.
+class Supervised {
+ public:
+  void WarmUp(uint64_t tasks, TaskTotals& totals) { supervisor_.WarmUp(tasks, totals); }
+  // False: it was refused.
+  bool Add() { return supervisor_.handle().Add(TaskSpec::Once(Body)).ok(); }
+  void AwaitAll() { supervisor_.AwaitLeft(); }
+  void End(uint64_t tasks, TaskTotals& totals) {
+    supervisor_.End(totals);
+    totals.ExpectEvents(tasks * kEventsOfOnce);
+  }
+
+ private:
+  const RunningSupervisor supervisor_;
+};
+
+class Enqueue {
+ public:
+  void WarmUp(uint64_t tasks, TaskTotals& totals) {
+    for (uint64_t i = 0; i < tasks; ++i) static_cast<void>(Add());
+    AwaitAll();
+    totals.ExpectBodies(tasks);
+  }
+  bool Add() { return arena_.enqueue(group_.defer(Body)), true; }
+  void AwaitAll() {
+    arena_.execute([this] { group_.wait(); });
+  }
+  void End(uint64_t, TaskTotals&) {}
+
+ private:
+  tbb::task_arena arena_;
+  tbb::task_group group_;
+};
+
+// From the first thread's first Add until no task is left.
+template <class Way>
 void Churn(benchmark::State& state) {
   const auto threads = static_cast<uint64_t>(state.range(0));
   const uint64_t each = std::max<uint64_t>(1, static_cast<uint64_t>(Capped(kTasks)) / threads);
   TaskTotals totals(state);
-  const RunningSupervisor supervisor;
-  supervisor.WarmUp(threads * each, totals);
+  Way way;
+  way.WarmUp(threads * each, totals);
+  uint64_t rounds = 0;
   for (auto _ : state) {
     std::barrier together(static_cast<std::ptrdiff_t>(threads));
     std::vector<int64_t> begins(threads);
@@ -39,23 +77,26 @@ void Churn(benchmark::State& state) {
         together.arrive_and_wait();
         begins[i] = NowNs();
         for (uint64_t k = 0; k < each; ++k) {
-          if (!supervisor.handle().Add(TaskSpec::Once(Body)).ok()) ++refused;
+          if (!way.Add()) ++refused;
         }
       });
     }
     for (std::thread& adder : adders) adder.join();
-    supervisor.AwaitLeft();
+    way.AwaitAll();
     const int64_t begin = *std::min_element(begins.begin(), begins.end());
     totals.AddRound(static_cast<double>(NowNs() - begin), threads * each);
     if (refused != 0) totals.Fail("a task was refused");
     totals.ExpectBodies(threads * each);
-    totals.ExpectEvents(threads * each * kEventsOfOnce);
+    ++rounds;
   }
-  supervisor.End(totals);
+  way.End(rounds * threads * each, totals);
   totals.Report();
 }
 
-BENCHMARK(Churn)->Name("churn")->Arg(1)->Arg(2)->Arg(4)->UseManualTime();
+void Adders(benchmark::internal::Benchmark* row) { row->Arg(1)->Arg(2)->Arg(4)->UseManualTime(); }
+
+BENCHMARK(Churn<Supervised>)->Name("churn")->Apply(Adders);
+BENCHMARK(Churn<Enqueue>)->Name("churn/enqueue")->Apply(Adders);
 
 void AmongNames(benchmark::State& state) {
   const auto registered = static_cast<uint64_t>(state.range(0));
