@@ -35,6 +35,7 @@ void Crew::Start(size_t size, const Life& life) {
             return works.get() && AwaitCall();
           });
         } catch (...) {
+          if (!first) throw;
           own->set_exception(std::current_exception());
         }
       });

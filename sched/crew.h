@@ -24,7 +24,8 @@ class Crew {
  public:
   // Of one thread: waits for its next call. False: there are no more.
   using Called = std::function<bool()>;
-  // What thread `number` of them does: it ends with this, which ends when called() is false.
+  // What thread `number` of them does: it ends with this, which ends when called() is false, and
+  // throws nothing after its first called().
   using Life = std::function<void(size_t number, const Called& called)>;
 
   Crew();

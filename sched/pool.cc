@@ -87,7 +87,8 @@ void Pool::Submit(Runnable& runnable, Priority priority) {
 }
 
 void Pool::Announce(uint64_t count) {
-  for (uint64_t starts = count_.Announce(count); starts > 0; --starts) StartItem();
+  bool starts = count_.Announce(count);
+  for (; starts; starts = --count > 0 && count_.PromiseMore()) StartItem();
 }
 
 // Keeps one promise, or calls it off.
@@ -154,6 +155,7 @@ bool Pool::StayAwake() const {
 void Pool::Serve(TbbSeat& seat, const std::function<bool()>& called) {
   const auto items = [&] {
     while (called()) RunItem(seat);
+    seat.ResetNested();  // TBB would throw here what has been thrown in the context
   };
   tbb_->arena.execute([&] {
     oneapi::tbb::this_task_arena::isolate(
@@ -179,8 +181,8 @@ bool Pool::Drain(TbbSeat& seat) {
   // stayed on the seat: it gives way to all that waits.
   Runnable* runnable = Next(seat, /*strays_first=*/true);
   for (; runnable != nullptr; runnable = Next(seat, /*strays_first=*/false)) {
-    runnable->Run(seat);
     seat.ResetNested();
+    runnable->Run(seat);
     const int64_t now = CoarseNow();
     // A tick has passed: the thread may have been off its core.
     if (std::exchange(tick, now) != now) seat.kept_.reset();

@@ -8,7 +8,6 @@
 #include <deque>
 #include <optional>
 
-#include "sched/atomic.h"
 #include "sched/crew.h"
 #include "sched/pool.h"
 #include "sched/tbb_parts.h"
@@ -26,8 +25,8 @@ class Pool::TbbSeat final : public Seat {
 
  private:
   friend class Pool;
-  // After each Runnable, whoever cancelled (a body may cancel its own context too): TBB
-  // drops the next item of a cancelled context without running it.
+  // Before each Runnable, whoever has cancelled, and when (a body may cancel its own context, or
+  // leave it to others): its loops would begin cancelled.
   void ResetNested() {
     if (context_.is_group_execution_cancelled()) context_.reset();
   }

@@ -69,20 +69,24 @@ class WorkCount {
   explicit WorkCount(size_t workers)
       : workers_(workers), credits_(std::make_unique<Credits[]>(workers)) {}
 
-  // `count` elements were pushed. The result: so many starts are promised by the caller,
-  // who keeps or calls off each.
-  [[nodiscard]] uint64_t Announce(uint64_t count) {
+  // `count` elements were pushed. True: a start is promised by the caller, who keeps it or calls
+  // it off. It holds one promise at a time: see PromiseMore.
+  [[nodiscard]] bool Announce(uint64_t count) {
     // In one step, so that an item on its way out either saw this push or is replaced.
-    uint64_t starts = 0;
     PrefetchForWrite(&word_);  // else the line comes over twice, the first time to be read only
     const auto announced = UpdateIf(
         word_, [](uint64_t w) { return (w & kClosed) == 0; },
-        [&](uint64_t w) {
-          const uint64_t room = kStartingMask - ((w >> kStartingShift) & kStartingMask);
-          starts = std::min({Missing(w), count, room});
-          return w + count * kPendingOne + starts * kStartingOne;
-        });
-    return announced ? starts : 0;
+        [&](uint64_t w) { return w + count * kPendingOne + (MayPromise(w) ? kStartingOne : 0); });
+    return announced.done && MayPromise(announced.seen);
+  }
+
+  // By who has kept or called off a start for several elements. True: another one is promised,
+  // since more is pending and items are missing.
+  [[nodiscard]] bool PromiseMore() {
+    return UpdateIf(
+               word_, [this](uint64_t w) { return w >= kPendingOne && MayPromise(w); },
+               [](uint64_t w) { return w + kStartingOne; })
+        .done;
   }
 
   // True: others were faster, and the promise is off. `workers` items drain then, and none
@@ -181,11 +185,12 @@ class WorkCount {
   };
 
   static constexpr uint64_t kDrainingMask = 0x1fff;
-  static constexpr uint64_t kNone = 0x1000;  // as many as can be starting, at least
+  static constexpr uint64_t kNone = 0x1000;
   static constexpr uint64_t kClosed = uint64_t{1} << 13;
   static constexpr int kStartingShift = 14;
   static constexpr uint64_t kStartingOne = uint64_t{1} << kStartingShift;
   static constexpr uint64_t kStartingMask = 0xfff;
+  static constexpr uint64_t kMostOut = kStartingMask;
   static constexpr int kBatchShift = 26;
   static constexpr uint64_t kBatchMask = uint64_t{0x3ff} << kBatchShift;
   static constexpr uint64_t kPendingOne = uint64_t{1} << 36;
@@ -204,6 +209,12 @@ class WorkCount {
     const uint64_t draining = w & kDrainingMask;
     return draining < kNone + workers_ ? kNone + workers_ - draining : 0;
   }
+  // An item is missing, and there is room for a promise. A promise is made only while fewer than
+  // workers_ drain, and items that leave make none: so draining and starting together are never
+  // more than kMostOut, and `draining` stays between 1 and 2 * kNone - 1.
+  [[nodiscard]] bool MayPromise(uint64_t w) const {
+    return Missing(w) > 0 && ((w >> kStartingShift) & kStartingMask) < kMostOut - workers_;
+  }
   // Half of what would be fair now, so that all come to their end together.
   [[nodiscard]] uint64_t SharesOf(uint64_t w) const {
     if (Missing(w) > 0) return 1;
@@ -218,10 +229,7 @@ class WorkCount {
   // Makes one promise more if an item is missing.
   [[nodiscard]] bool TryPromise() {
     return UpdateIf(
-               word_,
-               [this](uint64_t w) {
-                 return Missing(w) > 0 && ((w >> kStartingShift) & kStartingMask) < kStartingMask;
-               },
+               word_, [this](uint64_t w) { return MayPromise(w); },
                [](uint64_t w) { return w + kStartingOne; })
         .done;
   }

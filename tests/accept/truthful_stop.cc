@@ -129,7 +129,7 @@ bool Nested() {
   const SupervisorHandle handle = supervisor->Serve();
   Rounds rounds;
   bool ran = true;
-  // TBB may send another thread into the arena meanwhile: such a round is one more.
+  // The other worker may take it: such a round is one more.
   while (ran && rounds.same_worker < kRounds && rounds.late_ms.size() < 2 * kRounds) {
     ran = OneRound(handle, random, rounds);
   }

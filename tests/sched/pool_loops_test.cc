@@ -4,10 +4,12 @@
 #include <oneapi/tbb/flow_graph.h>
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task.h>
 #include <oneapi/tbb/task_arena.h>
 
 #include <atomic>
 #include <chrono>
+#include <stdexcept>
 #include <thread>
 
 #include "sched/pool.h"
@@ -249,6 +251,35 @@ TEST_F(PoolWithLoops, CancelNestedEndsTheLoopOfItsSeatOnlyAndOnlyOfThatBody) {
   EXPECT_LT(victim, kIterations);
   EXPECT_EQ(other, kIterations);
   EXPECT_EQ(next, 8 * kIterations);
+}
+
+// Which a body can do that leaves its context to others.
+TEST_F(PoolWithLoops, ASeatThatIsCancelledWhileNothingRunsHasWholeLoopsAfterwards) {
+  Pool pool(1);
+  pool.Start();
+  std::atomic<Seat*> kept{nullptr};
+  Job keeper([&](Seat& seat) { kept = &seat; });
+  pool.Submit(keeper);
+  ASSERT_TRUE(Eventually([&] { return kept != nullptr; }));
+  kept.load()->CancelNested();
+  std::atomic<int> iterations{0};
+  Job next(
+      [&](Seat&) { oneapi::tbb::parallel_for(0, 1000, [&](int) { iterations.fetch_add(1); }); });
+  pool.Submit(next);
+  pool.Join();
+  EXPECT_EQ(iterations, 1000);
+}
+
+TEST_F(PoolWithLoops, WhatIsThrownInTheContextOfASeatWhileNothingRunsIsNobodys) {
+  Pool pool(1);
+  pool.Start();
+  std::atomic<oneapi::tbb::task_group_context*> context{nullptr};
+  Job keeper([&](Seat&) { context = oneapi::tbb::task::current_context(); });
+  pool.Submit(keeper);
+  ASSERT_TRUE(Eventually([&] { return context != nullptr; }));
+  const auto thrower = [](int) { throw std::runtime_error("left behind"); };
+  EXPECT_THROW(oneapi::tbb::parallel_for(0, 4, thrower, *context.load()), std::runtime_error);
+  pool.Join();
 }
 
 TEST_F(PoolWithLoops, KnowsItsWorkersAlsoInsideTheirLoops) {

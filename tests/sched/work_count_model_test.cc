@@ -25,7 +25,8 @@ struct Scene {
 
   void Submit(uint64_t count) {
     for (uint64_t i = 0; i < count; ++i) queue.push_back(++pushed);
-    for (uint64_t starts = work.Announce(count); starts > 0; --starts) StartItem();
+    bool starts = work.Announce(count);
+    for (; starts; starts = --count > 0 && work.PromiseMore()) StartItem();
   }
   // An item waits until a thread of the crew comes for it.
   void StartItem() {
@@ -117,7 +118,7 @@ TEST(WorkCountModel, EachElementRunsOnceAndNoneIsStrandedBehindALongBody) {
     EXPECT_TRUE(scene.queue.empty());
     EXPECT_FALSE(scene.work.MayClaim());
     EXPECT_TRUE(scene.work.TryClose());
-    EXPECT_EQ(scene.work.Announce(1), 0u) << "closed";
+    EXPECT_FALSE(scene.work.Announce(1)) << "closed";
   });
 }
 
