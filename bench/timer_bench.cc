@@ -48,7 +48,9 @@ class Ours {
   explicit Ours(uint64_t count) : timers_(count) { queue_.Start(); }
   ~Ours() { queue_.Stop(); }
 
-  void Arm(size_t i, nanoseconds delay) { queue_.ArmAfter(timers_[i], delay, /*tag=*/0); }
+  void Arm(size_t i, nanoseconds delay) {
+    queue_.Arm(timers_[i], queue_.clock().Now() + delay, /*tag=*/0);
+  }
   bool Cancel(size_t i) { return queue_.Cancel(timers_[i]); }
 
   // The thread takes all that was armed before the fence with it, or earlier.

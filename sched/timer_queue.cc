@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "sched/prefetch.h"
-#include "sched/timed_wait.h"
 #include "sched/timer_wheel.h"
 
 namespace taskvisor::internal {
@@ -60,11 +59,6 @@ void TimerQueue::Arm(Timer& timer, TimePoint deadline, uint64_t tag) {
   } else {
     WakeFor(at);  // still in the inbox from an earlier, perhaps later, deadline
   }
-}
-
-void TimerQueue::ArmAfter(Timer& timer, Duration delay, uint64_t tag) {
-  PrefetchForWrite(&timer);
-  Arm(timer, SaturatingAdd(clock_->Now(), delay), tag);
 }
 
 bool TimerQueue::Cancel(Timer& timer) {

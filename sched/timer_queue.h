@@ -55,8 +55,6 @@ class TimerQueue {
   // at the same time. One that is armed is armed anew: during the call it may fire with
   // its old tag (also early), and with the new one if that is due, which then fires again.
   void Arm(Timer& timer, TimePoint deadline, uint64_t tag);
-  // The same, `delay` from now. The timer's memory comes over while the clock is read.
-  void ArmAfter(Timer& timer, Duration delay, uint64_t tag);
 
   // True if that arming will not fire; false if it was not armed or has fired (its
   // callback may still be running: the tag tells it whether it is out of date).

@@ -238,7 +238,8 @@ StopResult Actor::Stop(Entry& entry, Snapshot seen, CancelCause cause) {
   } else if (stop.result == StopResult::kPinned) {
     // The first to stop a running attempt is alone with its timer until Unpin.
     if (cause != CancelCause::kShutdown) {
-      timers_.ArmAfter(entry.slot, grace_, TaskTimers::Use::kGrace, stop.before.epoch());
+      timers_.Arm(entry.slot, SaturatingAdd(clock_.Now(), grace_), TaskTimers::Use::kGrace,
+                  stop.before.epoch());
     }
     // One TimeoutHit an attempt: the first limit that it has met.
     if (cause == CancelCause::kDeadline && !stop.before.timed_out()) {

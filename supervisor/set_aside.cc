@@ -33,7 +33,7 @@ void SetAside::Put(Entry& entry) noexcept {
 void SetAside::ArmLook() noexcept {
   const Clock& clock = timers_.clock();
   const Duration pause = clock.RunsByItself() ? Duration(kPause) : Duration::zero();
-  timers_.ArmAfter(*this, pause, /*tag=*/0);
+  timers_.Arm(*this, SaturatingAdd(clock.Now(), pause), /*tag=*/0);
 }
 
 void SetAside::Look() {

@@ -37,10 +37,7 @@ class TaskTimers {
 
   // REQUIRES: the caller is alone with the slot's timer. See TimerQueue::Arm.
   void Arm(uint32_t slot, TimePoint at, Use use, uint64_t epoch) {
-    queue_.Arm(At(slot), at, TagOf(use, epoch));
-  }
-  void ArmAfter(uint32_t slot, Duration delay, Use use, uint64_t epoch) {
-    queue_.ArmAfter(At(slot), delay, TagOf(use, epoch));
+    queue_.Arm(At(slot), at, (epoch << 2) | static_cast<uint64_t>(use));
   }
 
   [[nodiscard]] TimerQueue& queue() { return queue_; }
@@ -57,9 +54,6 @@ class TaskTimers {
     alignas(kCacheLine) std::array<Timer, kTimers> timers;
   };
 
-  static uint64_t TagOf(Use use, uint64_t epoch) {
-    return (epoch << 2) | static_cast<uint64_t>(use);
-  }
   static void OnFire(Timer& timer, uint64_t tag);
   static const Page& PageOf(const Timer& timer);
   Timer& At(uint32_t slot) {
