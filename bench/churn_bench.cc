@@ -4,8 +4,6 @@
 //   names/<registered>         named and watched, among so many other names
 
 #include <benchmark/benchmark.h>
-#include <oneapi/tbb/task_arena.h>
-#include <oneapi/tbb/task_group.h>
 
 #include <algorithm>
 #include <atomic>
@@ -16,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/one_shot_peers.h"
 #include "bench/parked.h"
 #include "bench/running_supervisor.h"
 #include "bench/sizes.h"
@@ -40,22 +39,18 @@ class Supervised {
   const RunningSupervisor supervisor_;
 };
 
-class Enqueue {
+class Enqueued {
  public:
   void WarmUp(uint64_t tasks, TaskTotals& totals) {
-    for (uint64_t i = 0; i < tasks; ++i) static_cast<void>(Add());
-    AwaitAll();
+    arena_.Run(tasks);
     totals.ExpectBodies(tasks);
   }
-  bool Add() { return arena_.enqueue(group_.defer(Body)), true; }
-  void AwaitAll() {
-    arena_.execute([this] { group_.wait(); });
-  }
+  bool Add() { return arena_.Add(), true; }
+  void AwaitAll() { arena_.AwaitAll(); }
   void End(uint64_t, TaskTotals&) {}
 
  private:
-  tbb::task_arena arena_;
-  tbb::task_group group_;
+  ArenaEnqueue arena_;
 };
 
 // From the first thread's first Add until no task is left.
@@ -96,7 +91,7 @@ void Churn(benchmark::State& state) {
 void Adders(benchmark::internal::Benchmark* row) { row->Arg(1)->Arg(2)->Arg(4)->UseManualTime(); }
 
 BENCHMARK(Churn<Supervised>)->Name("churn")->Apply(Adders);
-BENCHMARK(Churn<Enqueue>)->Name("churn/enqueue")->Apply(Adders);
+BENCHMARK(Churn<Enqueued>)->Name("churn/enqueue")->Apply(Adders);
 
 void AmongNames(benchmark::State& state) {
   const auto registered = static_cast<uint64_t>(state.range(0));

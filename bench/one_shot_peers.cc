@@ -12,7 +12,6 @@
 
 #include <benchmark/benchmark.h>
 #include <oneapi/tbb/info.h>
-#include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
 
 #include <boost/asio/post.hpp>
@@ -39,18 +38,6 @@ class TgRunInside {
   }
 
  private:
-  tbb::task_group group_;
-};
-
-class ArenaEnqueue {
- public:
-  void Run(uint64_t tasks) {
-    for (uint64_t i = 0; i < tasks; ++i) arena_.enqueue(group_.defer(Body));
-    arena_.execute([this] { group_.wait(); });
-  }
-
- private:
-  tbb::task_arena arena_;
   tbb::task_group group_;
 };
 

@@ -1,6 +1,7 @@
 #ifndef TASKVISOR_BENCH_ONE_SHOT_PEERS_H_
 #define TASKVISOR_BENCH_ONE_SHOT_PEERS_H_
 
+#include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
 
 #include <cstdint>
@@ -22,6 +23,23 @@ class TgRun {
   }
 
  private:
+  tbb::task_group group_;
+};
+
+class ArenaEnqueue {
+ public:
+  void Run(uint64_t tasks) {
+    for (uint64_t i = 0; i < tasks; ++i) Add();
+    AwaitAll();
+  }
+  // Of any thread; AwaitAll when none adds.
+  void Add() { arena_.enqueue(group_.defer(Body)); }
+  void AwaitAll() {
+    arena_.execute([this] { group_.wait(); });
+  }
+
+ private:
+  tbb::task_arena arena_;
   tbb::task_group group_;
 };
 

@@ -58,10 +58,7 @@ Pool::Pool(size_t workers, const Placement& placement, Executor* executor)
       count_(workers_),
       keeper_(&no_keeper),
       tbb_(executor != nullptr ? nullptr : std::make_unique<Tbb>(*this, placement)) {
-  if (executor_ != nullptr) {
-    executor_->Serve(*this);
-    return;
-  }
+  if (executor_ != nullptr) executor_->Serve(*this);
 }
 
 Pool::~Pool() = default;

@@ -131,8 +131,7 @@ class Keeper {
 //   - an outside thread takes the first free one of the slots that are kept for such, and none but
 //     the crew's comes from outside: so execute() never waits;
 //   - where this_task_arena::isolate() is in force, run_and_wait() begins with its own function,
-//   and
-//     a wait takes what was spawned in there only; what is that none, TBB's helpers, take all;
+//     and a wait takes what was spawned in there only; TBB's helpers, in no such region, take all;
 //   - for its helpers TBB does not count on the threads in these slots, so they may wait there;
 //   - no exception leaves an item.
 //

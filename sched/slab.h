@@ -111,7 +111,7 @@ class Slab {
     return chunk == nullptr ? nullptr : &chunk->items[index % kChunk];
   }
 
-  // Slots ever used: all live ones are below it. seq_cst: see Allocate.
+  // Slots ever used: all live ones are below it. seq_cst: see Fresh.
   [[nodiscard]] uint32_t used() const { return used_.load(std::memory_order_seq_cst); }
 
  private:

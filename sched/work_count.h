@@ -74,20 +74,19 @@ class WorkCount {
   [[nodiscard]] bool Announce(uint64_t count) {
     // In one step, so that an item on its way out either saw this push or is replaced.
     PrefetchForWrite(&word_);  // else the line comes over twice, the first time to be read only
+    bool starts = false;
     const auto announced = UpdateIf(
         word_, [](uint64_t w) { return (w & kClosed) == 0; },
-        [&](uint64_t w) { return w + count * kPendingOne + (MayPromise(w) ? kStartingOne : 0); });
-    return announced.done && MayPromise(announced.seen);
+        [&](uint64_t w) {
+          starts = MayPromise(w);
+          return w + count * kPendingOne + (starts ? kStartingOne : 0);
+        });
+    return announced.done && starts;
   }
 
   // By who has kept or called off a start for several elements. True: another one is promised,
   // since more is pending and items are missing.
-  [[nodiscard]] bool PromiseMore() {
-    return UpdateIf(
-               word_, [this](uint64_t w) { return w >= kPendingOne && MayPromise(w); },
-               [](uint64_t w) { return w + kStartingOne; })
-        .done;
-  }
+  [[nodiscard]] bool PromiseMore() { return TryPromise(kPendingOne); }
 
   // True: others were faster, and the promise is off. `workers` items drain then, and none
   // of them leaves over what this thread has pushed.
@@ -153,6 +152,7 @@ class WorkCount {
     uint64_t seen = word_.load(std::memory_order_acquire);
     do {
       if (seen >= kPendingOne) return false;
+      // seq_cst: see WorkCount, as below.
     } while (!word_.compare_exchange_weak(seen, seen - 1, std::memory_order_seq_cst,
                                           std::memory_order_acquire));
     if (!AnyCredit()) return true;
@@ -190,7 +190,6 @@ class WorkCount {
   static constexpr int kStartingShift = 14;
   static constexpr uint64_t kStartingOne = uint64_t{1} << kStartingShift;
   static constexpr uint64_t kStartingMask = 0xfff;
-  static constexpr uint64_t kMostOut = kStartingMask;
   static constexpr int kBatchShift = 26;
   static constexpr uint64_t kBatchMask = uint64_t{0x3ff} << kBatchShift;
   static constexpr uint64_t kPendingOne = uint64_t{1} << 36;
@@ -211,9 +210,9 @@ class WorkCount {
   }
   // An item is missing, and there is room for a promise. A promise is made only while fewer than
   // workers_ drain, and items that leave make none: so draining and starting together are never
-  // more than kMostOut, and `draining` stays between 1 and 2 * kNone - 1.
+  // more than kStartingMask, and the field of `draining` stays between 1 and 2 * kNone - 1.
   [[nodiscard]] bool MayPromise(uint64_t w) const {
-    return Missing(w) > 0 && ((w >> kStartingShift) & kStartingMask) < kMostOut - workers_;
+    return Missing(w) > 0 && ((w >> kStartingShift) & kStartingMask) < kStartingMask - workers_;
   }
   // Half of what would be fair now, so that all come to their end together.
   [[nodiscard]] uint64_t SharesOf(uint64_t w) const {
@@ -226,14 +225,15 @@ class WorkCount {
                [](uint64_t c) { return c - 1; })
         .done;
   }
-  // Makes one promise more if an item is missing.
-  [[nodiscard]] bool TryPromise() {
+  // Makes one promise more if an item is missing, and the word is `least` or more.
+  [[nodiscard]] bool TryPromise(uint64_t least = 0) {
     return UpdateIf(
-               word_, [this](uint64_t w) { return MayPromise(w); },
+               word_, [=, this](uint64_t w) { return w >= least && MayPromise(w); },
                [](uint64_t w) { return w + kStartingOne; })
         .done;
   }
   // True: not all items drain, one may have left meanwhile; the caller has promised a start.
+  // seq_cst: see WorkCount.
   [[nodiscard]] bool PromiseIfMissing() {
     return Missing(word_.load(std::memory_order_seq_cst)) > 0 && TryPromise();
   }
@@ -276,7 +276,8 @@ class WorkCount {
     const uint64_t promised = (c & kPromisedMask) >> kPromisedShift;
     return (c & ~kPromisedMask) + promised + kVersionOne;
   }
-  // The last batch of `w` has its credits when this returns, or is not the last any more.
+  // The last batch of `w` has its credits when this returns, or is not the last any more. seq_cst:
+  // see WorkCount.
   void Settle(uint64_t w) {
     Atomic<uint64_t>* const credits = CreditsOf(w);
     if (credits == nullptr) return;
@@ -292,7 +293,7 @@ class WorkCount {
     }
   }
   // After the claim of a batch: who made it knows that, whatever the word says by now (C4).
-  // True: as PromiseIfMissing.
+  // True: as PromiseIfMissing. seq_cst: see WorkCount.
   [[nodiscard]] bool Keep(Batch own) {
     Atomic<uint64_t>& credits = credits_[own.seat].word;
     uint64_t c = credits.load(std::memory_order_acquire);
@@ -302,6 +303,7 @@ class WorkCount {
     }
     return PromiseIfMissing();
   }
+  // seq_cst: see WorkCount.
   [[nodiscard]] bool AnyCredit() const {
     const uint64_t w = word_.load(std::memory_order_seq_cst);
     const Atomic<uint64_t>* const last = CreditsOf(w);
