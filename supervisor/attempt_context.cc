@@ -176,6 +176,7 @@ struct DetachedContext::State {
   explicit State(const Options& options)
       : clock(options.clock != nullptr ? options.clock : internal::ClockHere()),
         last_error(options.last_error) {
+    name.SetBlock(&name_block);
     name.Set(std::string_view(options.name).substr(0, kMaxNameLength));
     // The path of a real attempt, so that the same transitions apply.
     state.Reserve();
@@ -194,6 +195,7 @@ struct DetachedContext::State {
 
   const std::shared_ptr<Clock> clock;
   const std::optional<TaskError> last_error;
+  internal::NameBlock name_block;
   internal::Name name;
   internal::ActorState state;
   std::unique_ptr<internal::AttemptContext> attempt;

@@ -29,6 +29,7 @@ class Entry final : public Runnable {
 
   static constexpr uint8_t kPlain = 1;     // its body is small and has no destructor
   static constexpr uint8_t kChild = 2;     // of another task's attempt: its rules are OwnRules
+  static constexpr uint8_t kLongName = 4;  // it has a block of NameLinks
   static constexpr uint8_t kSetAside = 1;  // of `marks`: see SetAside
   static constexpr int kPriorityShift = 1;
 

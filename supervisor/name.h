@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -12,6 +11,13 @@
 #include "taskvisor/task_spec.h"
 
 namespace taskvisor::internal {
+
+// The bytes of a long name, and what its owner must know to give it back.
+struct NameBlock {
+  std::array<Atomic<uint64_t>, (kMaxNameLength + 7) / 8> words;
+  Atomic<uint32_t> next_free{0};  // the slab's
+  uint32_t place = 0;             // in it
+};
 
 // Name
 //
@@ -24,20 +30,22 @@ namespace taskvisor::internal {
 // every store a release, so a reader that has seen any word of a later name also sees
 // whatever took the slot away from the earlier one, and its check fails.
 //
-// 32 bytes are in place; longer names live in a block that is allocated once and kept
-// with the place.
+// 32 bytes are in place; a longer name lives in a block that is lent to it. The block may become
+// another name's while it is read here, so it must be readable for as long as this is.
 class Name {
  public:
-  // True: it has got its block now. Throws, and changes nothing, if there is no memory for one.
-  bool Set(std::string_view name) {
-    const bool had_block = block_.load(std::memory_order_relaxed) != nullptr;
-    Atomic<uint64_t>* words = WordsFor(name.size());
+  static constexpr size_t kShort = 32;
+  // REQUIRES: of more than kShort bytes: it has a block.
+  void Set(std::string_view name) {
+    Atomic<uint64_t>* const words = name.size() > kShort ? block()->words.data() : words_.data();
     size_.store(static_cast<uint32_t>(name.size()), std::memory_order_release);
     for (size_t i = 0; i * 8 < name.size(); ++i) {
       words[i].store(Pack(name, i), std::memory_order_release);
     }
-    return !had_block && block_.load(std::memory_order_relaxed) != nullptr;
   }
+  void SetBlock(NameBlock* block) { block_.store(block, std::memory_order_release); }
+  // Null: none.
+  [[nodiscard]] NameBlock* block() const { return block_.load(std::memory_order_acquire); }
 
   [[nodiscard]] bool Equals(std::string_view name) const {
     if (size_.load(std::memory_order_acquire) != name.size()) return false;
@@ -65,7 +73,6 @@ class Name {
   }
   // A name of up to kShort bytes, into as many at `to`, whatever its size; returns the size.
   // A longer one: 0.
-  static constexpr size_t kShort = 32;
   size_t CopyShortTo(char* to) const {
     const size_t size = size_.load(std::memory_order_acquire);
     if (size > kShort) return 0;
@@ -84,11 +91,8 @@ class Name {
   [[nodiscard]] size_t size() const { return size_.load(std::memory_order_acquire); }
   [[nodiscard]] bool empty() const { return size() == 0; }
 
-  ~Name() { delete block_.load(std::memory_order_acquire); }
-
  private:
   static constexpr size_t kInPlace = kShort / 8;  // words
-  using Block = std::array<Atomic<uint64_t>, (kMaxNameLength + 7) / 8>;
 
   static uint64_t Pack(std::string_view name, size_t word) {
     uint64_t packed = 0;
@@ -96,23 +100,14 @@ class Name {
     return packed;
   }
 
-  Atomic<uint64_t>* WordsFor(size_t size) {
-    if (size <= kInPlace * 8) return words_.data();
-    Block* block = block_.load(std::memory_order_acquire);
-    if (block == nullptr) {
-      block = new Block();  // the owner is alone here
-      block_.store(block, std::memory_order_release);
-    }
-    return block->data();
-  }
   [[nodiscard]] const Atomic<uint64_t>* Words(size_t size) const {
-    if (size <= kInPlace * 8) return words_.data();
-    const Block* block = block_.load(std::memory_order_acquire);
-    return block == nullptr ? nullptr : block->data();
+    if (size <= kShort) return words_.data();
+    const NameBlock* const lent = block();
+    return lent == nullptr ? nullptr : lent->words.data();
   }
 
   std::array<Atomic<uint64_t>, kInPlace> words_{};
-  Atomic<Block*> block_{nullptr};
+  Atomic<NameBlock*> block_{nullptr};
   Atomic<uint32_t> size_{0};  // last: 4 bytes behind it are free for who has a Name
 };
 

@@ -16,7 +16,6 @@ struct alignas(kCacheLine) NameLink {
   Atomic<uint64_t> next{0};  // see NameIndex
   Atomic<uint64_t> hash{0};
   [[no_unique_address]] Name name;
-  Atomic<uint32_t> next_long{0};  // see NameLinks
 };
 
 #ifndef TASKVISOR_MODEL_ATOMIC

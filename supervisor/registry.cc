@@ -98,7 +98,7 @@ Registry::Registry(const SupervisorConfig& config, const Pool& pool, Publisher& 
       ended_(std::make_unique<Ended[]>(pool.workers())),
       gate_(config.max_tasks, pool.workers()),
       slab_(SlotsFor(config.max_tasks, pool.workers())),
-      links_(SlotsFor(config.max_tasks, pool.workers())),
+      links_(SlotsFor(config.max_tasks, pool.workers()), config.max_tasks),
       names_(config.max_tasks, &LinkOf, &links_) {}
 
 uint64_t Registry::TakeIds(size_t count) {
@@ -120,8 +120,8 @@ Entry& Registry::Reserve(uint64_t id, Slots& slots, size_t more) {
     entry.slot = *slot;
     entry.actor = &actor_;
   }
-  // What the slot's last task has left, before it is another's: see Lookup.
-  DropName(entry);
+  // What the slot's last task has left, before it is another's: see Lookup. Its block it has not.
+  if (entry.named()) entry.name_size.store(0, std::memory_order_release);
   entry.attempts().store(0, std::memory_order_release);
   entry.draws().store(0, std::memory_order_relaxed);
   entry.state.Reserve();
@@ -131,6 +131,8 @@ Entry& Registry::Reserve(uint64_t id, Slots& slots, size_t more) {
 
 void Registry::SetName(Entry& entry, std::string_view name) {
   links_.Set(entry.slot, name);
+  if (name.size() > Name::kShort) [[unlikely]]
+    entry.SetTold(Entry::kLongName, true);
   names_.Prepare(entry.slot, name);
   // Before others can find it: they look here whether it is this task's.
   // release: who sees that it has a name sees all of it.
@@ -273,6 +275,12 @@ void Registry::PublishLast(const Entry& entry, const TaskOutcome* outcome, TimeP
   OwnRules::Of(entry.rules)->TellParent(entry, *outcome);
 }
 
+// Not in line: most tasks pass by.
+[[gnu::noinline]] void Registry::LetGoOfTheRare(Entry& entry) {
+  entry.SetTold(Entry::kChild, false);
+  LetGoOfNameBlock(entry);
+}
+
 void Registry::Release(Entry& entry, const Seat* seat) {
   const uint32_t slot = entry.slot;
   Children* left = nullptr;
@@ -285,8 +293,8 @@ void Registry::Release(Entry& entry, const Seat* seat) {
   // comes first; the slab has slots to spare for that moment.
   entry.id.store(0, std::memory_order_release);
   // After the id: List must not show a child without its parent.
-  if (entry.Tells(Entry::kChild)) [[unlikely]]
-    entry.SetTold(Entry::kChild, false);
+  if (entry.Tells(Entry::kChild | Entry::kLongName)) [[unlikely]]
+    LetGoOfTheRare(entry);
   seat != nullptr ? gate_.LeaveAt(1 + seat->number()) : gate_.Leave(1);
   const Snapshot before = entry.state.Release();
   seat != nullptr ? slab_.FreeLater(slot, ended_[seat->number()].slots) : slab_.Free(slot);

@@ -95,8 +95,10 @@ class Registry : public Idler {
   // A named task is about to end.
   void CallForName(const Entry& entry) const { names_.CallFor(entry.slot); }
   // Takes a name back that was set and not claimed, if there is one.
-  static void DropName(Entry& entry) {
-    if (entry.named()) entry.name_size.store(0, std::memory_order_release);
+  void DropName(Entry& entry) {
+    if (!entry.named()) return;
+    LetGoOfNameBlock(entry);
+    entry.name_size.store(0, std::memory_order_release);
   }
   // Gives a reserved entry back as if it had never been; its name, if claimed, is free.
   void Withdraw(Entry& entry);
@@ -185,6 +187,13 @@ class Registry : public Idler {
   void PublishLastOfChild(const Entry& entry, const TaskOutcome* outcome, TimePoint now,
                           const EventDraft* before);
   void Release(Entry& entry, const Seat* seat);
+  void LetGoOfTheRare(Entry& entry);
+  // If it has one; nobody needs the name any more.
+  void LetGoOfNameBlock(Entry& entry) {
+    if (!entry.Tells(Entry::kLongName)) return;
+    links_.GiveBackBlock(entry.slot);
+    entry.SetTold(Entry::kLongName, false);
+  }
   EventCount& GoneOf(uint32_t slot) { return gone_[slot % kGoneShards]; }
 
   Publisher& publisher_;

@@ -23,7 +23,9 @@ TEST(Name, KeepsBytesOfEveryLength) {
   for (size_t size = 0; size <= kMaxNameLength; ++size) {
     std::string text(size, '\0');
     for (size_t i = 0; i < size; ++i) text[i] = static_cast<char>(i * 7 + size);
+    NameBlock block;
     Name name;
+    name.SetBlock(&block);
     name.Set(text);
     EXPECT_EQ(name.ToString(), text);
     EXPECT_TRUE(name.Equals(text));
@@ -40,7 +42,9 @@ TEST(Name, KeepsBytesOfEveryLength) {
 }
 
 TEST(Name, ALongNameThenAShortOneThenAnother) {
+  NameBlock block;
   Name name;
+  name.SetBlock(&block);
   const std::string first(200, 'a');
   const std::string second(100, 'b');
   name.Set(first);
@@ -56,7 +60,9 @@ TEST(Name, ALongNameThenAShortOneThenAnother) {
 // Readers may see a mixture, which they judge by other means; what must hold is that no
 // size is ever seen that was not set, and that reading is no race.
 TEST(Name, MayBeReadWhileItChanges) {
+  NameBlock block;
   Name name;
+  name.SetBlock(&block);
   const std::array<std::string, 3> texts{std::string(3, 'x'), std::string(40, 'y'),
                                          std::string(kMaxNameLength, 'z')};
   std::atomic<bool> over{false};
