@@ -1,6 +1,9 @@
 // One-shot tasks that come and go.
 //   churn/<threads>            added by so many outside threads, all together kTasks
 //   churn/enqueue/<threads>    the same into a bare TBB arena
+//   churn/beside_one/<threads> the first, each round beside one of a single thread: `of_one` is the
+//                              median of the rounds' ratios, which a core that gives less for a
+//                              while does not change
 //   names/<registered>         named and watched, among so many other names
 
 #include <benchmark/benchmark.h>
@@ -53,45 +56,74 @@ class Enqueued {
   ArenaEnqueue arena_;
 };
 
-// From the first thread's first Add until no task is left.
+// Added by so many threads, `each` by each: ns, from the first thread's first Add until no task is
+// left.
+template <class Way>
+double ChurnOnce(Way& way, uint64_t threads, uint64_t each, TaskTotals& totals) {
+  std::barrier together(static_cast<std::ptrdiff_t>(threads));
+  std::vector<int64_t> begins(threads);
+  std::atomic<uint64_t> refused{0};
+  std::vector<std::thread> adders;
+  for (uint64_t i = 0; i < threads; ++i) {
+    adders.emplace_back([&, i] {
+      together.arrive_and_wait();
+      begins[i] = NowNs();
+      for (uint64_t k = 0; k < each; ++k) {
+        if (!way.Add()) ++refused;
+      }
+    });
+  }
+  for (std::thread& adder : adders) adder.join();
+  way.AwaitAll();
+  const int64_t begin = *std::min_element(begins.begin(), begins.end());
+  if (refused != 0) totals.Fail("a task was refused");
+  totals.ExpectBodies(threads * each);
+  return static_cast<double>(NowNs() - begin);
+}
+
+uint64_t TasksOfEach(uint64_t threads) {
+  return std::max<uint64_t>(1, static_cast<uint64_t>(Capped(kTasks)) / threads);
+}
+
 template <class Way>
 void Churn(benchmark::State& state) {
   const auto threads = static_cast<uint64_t>(state.range(0));
-  const uint64_t each = std::max<uint64_t>(1, static_cast<uint64_t>(Capped(kTasks)) / threads);
+  const uint64_t each = TasksOfEach(threads);
   TaskTotals totals(state);
   Way way;
   way.WarmUp(threads * each, totals);
-  uint64_t rounds = 0;
+  uint64_t tasks = 0;
   for (auto _ : state) {
-    std::barrier together(static_cast<std::ptrdiff_t>(threads));
-    std::vector<int64_t> begins(threads);
-    std::atomic<uint64_t> refused{0};
-    std::vector<std::thread> adders;
-    for (uint64_t i = 0; i < threads; ++i) {
-      adders.emplace_back([&, i] {
-        together.arrive_and_wait();
-        begins[i] = NowNs();
-        for (uint64_t k = 0; k < each; ++k) {
-          if (!way.Add()) ++refused;
-        }
-      });
-    }
-    for (std::thread& adder : adders) adder.join();
-    way.AwaitAll();
-    const int64_t begin = *std::min_element(begins.begin(), begins.end());
-    totals.AddRound(static_cast<double>(NowNs() - begin), threads * each);
-    if (refused != 0) totals.Fail("a task was refused");
-    totals.ExpectBodies(threads * each);
-    ++rounds;
+    totals.AddRound(ChurnOnce(way, threads, each, totals), threads * each);
+    tasks += threads * each;
   }
-  way.End(rounds * threads * each, totals);
+  way.End(tasks, totals);
   totals.Report();
+}
+
+void ChurnBesideOne(benchmark::State& state) {
+  const auto threads = static_cast<uint64_t>(state.range(0));
+  const uint64_t each = TasksOfEach(threads);
+  const uint64_t tasks = threads * each;
+  TaskTotals totals(state);
+  Supervised way;
+  way.WarmUp(tasks, totals);
+  std::vector<double> ratios;
+  for (auto _ : state) {
+    const double ns = ChurnOnce(way, threads, each, totals);
+    totals.AddRound(ns, tasks);
+    ratios.push_back(ns / ChurnOnce(way, 1, tasks, totals));
+  }
+  way.End(2 * ratios.size() * tasks, totals);
+  totals.Report();
+  state.counters["of_one"] = Quantile(std::move(ratios), 0.5);
 }
 
 void Adders(benchmark::internal::Benchmark* row) { row->Arg(1)->Arg(2)->Arg(4)->UseManualTime(); }
 
 BENCHMARK(Churn<Supervised>)->Name("churn")->Apply(Adders);
 BENCHMARK(Churn<Enqueued>)->Name("churn/enqueue")->Apply(Adders);
+BENCHMARK(ChurnBesideOne)->Name("churn/beside_one")->Arg(2)->Arg(4)->UseManualTime()->MinTime(0.3);
 
 void AmongNames(benchmark::State& state) {
   const auto registered = static_cast<uint64_t>(state.range(0));

@@ -10,6 +10,7 @@
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
@@ -76,6 +77,13 @@ void RunBatch(benchmark::State& state) {
   state.counters["build_ns"] = batch.BuildNs();
 }
 
+template <class Peer>
+double NsOfRound(Peer& peer, uint64_t tasks) {
+  const int64_t begin = NowNs();
+  peer.Run(tasks);
+  return static_cast<double>(NowNs() - begin);
+}
+
 // Each round of Ours beside one of the Peer's, of as many tasks: what a core gives changes by a
 // fifth from one second to the next, which rows measured one after the other take for a difference
 // between them. `of_peer` is the median of the rounds' ratios.
@@ -90,9 +98,7 @@ void Beside(benchmark::State& state) {
   std::vector<double> ratios;
   for (auto _ : state) {
     const double ns = ours.Round();
-    const int64_t begin = NowNs();
-    peer.Run(tasks);
-    ratios.push_back(ns / static_cast<double>(NowNs() - begin));
+    ratios.push_back(ns / NsOfRound(peer, tasks));
     totals.ExpectBodies(tasks);
   }
   ours.End();
@@ -111,6 +117,22 @@ void SizesBeside(benchmark::internal::Benchmark* row) {
 }
 
 BENCHMARK(Beside<Batch<false>, TgRun>)->Name("run/batch_beside_tg_run")->Apply(SizesBeside);
+
+// What a batch with a subscriber is measured against: one without, of which the same is timed.
+class PlainBatch {
+ public:
+  double Run(uint64_t tasks) {
+    Supervisor supervisor = Supervisor::Create().value();
+    const int64_t begin = NowNs();
+    if (!supervisor.Run(OnceSpecs(tasks)).ok()) std::abort();
+    return static_cast<double>(NowNs() - begin);
+  }
+};
+double NsOfRound(PlainBatch& peer, uint64_t tasks) { return peer.Run(tasks); }
+
+BENCHMARK(Beside<Batch<true>, PlainBatch>)
+    ->Name("run/batch_counted_beside_plain")
+    ->Apply(SizesBeside);
 
 // Every outcome is read, after Run.
 void RunBatchWatched(benchmark::State& state) {

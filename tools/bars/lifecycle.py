@@ -26,7 +26,8 @@ def one_shot():
     for what, names in (("named", "counted up"), ("scattered", "scattered")):
         yield bar(f"N3 the same, names {names} / tbb+promise", BESIDE.format(what), PROMISE, 0.75, 0.5,
                   beside="of_peer")
-    yield bar("N4 N1 with a subscriber / without", "run/batch_counted/100000", "run/batch/100000", 1.6, 1.25)
+    yield bar("N4 N1 with a subscriber / without", "run/batch_counted_beside_plain/100000",
+              "run/batch/100000", 1.6, 1.25, beside="of_peer")
 
 
 def round_trips():
@@ -65,7 +66,8 @@ def limits():
     yield bar("N10 what an armed timeout adds to an attempt", "timeout/added", (), timeout_limit, 10,
               counter="added_ns", unit="ns")
     for n in (2, 4):
-        yield bar(f"N11 Add from {n} threads / from 1", f"churn/{n}", "churn/1", 1.2, 0.8)
+        yield bar(f"N11 Add from {n} threads / from 1", f"churn/beside_one/{n}", "churn/1", 1.2, 0.8,
+                  beside="of_one")
     yield bar("N12 add + finish among 1e6 names / 1e3", "names/1000000", "names/1000", 1.5, 1.2)
     yield bar("N13 cancellation check, with its loop", "check/cancelled", (), 1, 0.5, unit="ns")
 
