@@ -17,8 +17,12 @@
 namespace taskvisor::internal {
 namespace {
 
-// Process-wide, so that an id is never given twice, by any supervisor.
-constinit Atomic<uint64_t> next_id_of_process{1};
+// Process-wide, so that an id is never given twice, by any supervisor. In a line of its own: all who
+// add write to it.
+struct alignas(kCacheLine) Ids {
+  Atomic<uint64_t> next{1};
+};
+constinit Ids ids_of_process;
 
 NameLink& LinkOf(void* links, uint32_t slot) { return static_cast<NameLinks*>(links)->At(slot); }
 
@@ -94,7 +98,7 @@ Registry::Registry(const SupervisorConfig& config, const Pool& pool, Publisher& 
       actor_(actor),
       pool_(pool.id()),
       // A simulation's ids are its own: what ran before it in the process must not show in it.
-      next_id_(pool.simulated() ? own_ids_ : next_id_of_process),
+      next_id_(pool.simulated() ? own_ids_ : ids_of_process.next),
       ended_(std::make_unique<Ended[]>(pool.workers())),
       gate_(config.max_tasks, pool.workers()),
       slab_(SlotsFor(config.max_tasks, pool.workers())),
