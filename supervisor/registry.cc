@@ -17,8 +17,8 @@
 namespace taskvisor::internal {
 namespace {
 
-// Process-wide, so that an id is never given twice, by any supervisor. In a line of its own: all who
-// add write to it.
+// Process-wide, so that an id is never given twice, by any supervisor. In a line of its own: all
+// who add write to it.
 struct alignas(kCacheLine) Ids {
   Atomic<uint64_t> next{1};
 };
