@@ -86,9 +86,12 @@ class HeldSupervisor {
     if (internal::Runnable* const again = std::exchange(seat_.again_, nullptr)) {
       return again->Run(seat_);
     }
-    if (!pool.count_.Claim(kSeat).got) std::abort();
-    pool.ready_.Take(*cursor_, internal::Pool::Ready::First::kOwn, internal::Pool::CallFor)
-        ->Run(seat_);
+    internal::Runnable* runnable = nullptr;
+    if (!pool.ready_.TryTake(*cursor_, runnable, internal::Pool::Ready::First::kOwn,
+                             internal::Pool::CallFor)) {
+      std::abort();
+    }
+    runnable->Run(seat_);
   }
 
  private:

@@ -47,7 +47,8 @@ struct CellShape {
 //       taken up again only when claimed_ has passed all of it
 //
 // Memory order: what happened before Push is visible to the taker (release and acquire on the
-// cell). tail_'s release shows the cells and the links before it.
+// cell). tail_'s release shows the cells and the links before it. seq_cst, in one pair, of the
+// callers: who pushes may read something afterwards, and who takes may write that and then ask Any.
 //
 // Progress: Push is wait-free, but for malloc when no block is free; Claim is lock-free.
 template <class T, class Shape = CellShape>
@@ -78,7 +79,7 @@ class alignas(kCacheLine) CellLane {
   [[nodiscard]] bool Push(T value) {
     if (at_ == kCells && !MakeRoom(1)) return false;
     Put(value);
-    tail_.store(pushed_, std::memory_order_release);
+    tail_.store(pushed_, std::memory_order_seq_cst);
     return true;
   }
   // The same; all or none.
@@ -86,8 +87,15 @@ class alignas(kCacheLine) CellLane {
   [[nodiscard]] bool PushRange(Iterator first, size_t count) {
     if (kCells - at_ < count && !MakeRoom(count)) return false;
     for (; count > 0; --count, ++first) Put(*first);
-    tail_.store(pushed_, std::memory_order_release);
+    tail_.store(pushed_, std::memory_order_seq_cst);
     return true;
+  }
+
+  // Something is filled and in no range. False: all that was pushed is in a range that is shown, or
+  // was taken.
+  [[nodiscard]] bool Any() const {
+    // acquire: what was shown before the last claim is seen.
+    return tail_.load(std::memory_order_seq_cst) != claimed_.load(std::memory_order_acquire);
   }
 
   // A part of what is filled and in no range; none: there is nothing, or was nothing just now. It

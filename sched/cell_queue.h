@@ -17,11 +17,11 @@ namespace taskvisor::internal {
 //
 // What ReadyQueue is, for few taking threads that are known: a CellLane for each pushing thread,
 // and takers that stay with one lane's elements for kTurn takes at most. Threads beyond
-// kLanes push into a ReadyQueue, which takes part in the turns as a lane of its own.
+// kLanes push into a CountedQueue, which takes part in the turns as a lane of its own.
 //
-// As there, callers count: who takes has counted an element that is in the queue, and any is
-// as good as the one it counted. So each is either in no taker's range, or in a strip that a
-// taker shows, and who looks at all of these finds one unless others took some meanwhile.
+// An element is either in no taker's range, or in a strip that a taker shows, and who looks at all
+// of these finds one unless others took some meanwhile. So nobody needs to count elements: after a
+// TryTake that found nothing, Any says whether something has come.
 //
 // Strays are what lies in the strip of a taker that is busy with something else, or stopped. Who
 // finds nothing else takes them; under a load that never ends nobody would, so a caller asks for
@@ -37,7 +37,7 @@ template <class T, class Shape = CellShape>
 class CellQueue {
   using Lane = CellLane<T, Shape>;
   using Cell = typename Lane::Cell;
-  using Overflow = ReadyQueue<T>;
+  using Overflow = CountedQueue<T>;
   struct alignas(kCacheLine) Shown {
     Atomic<Cell*> strip{nullptr};
   };
@@ -73,14 +73,12 @@ class CellQueue {
   // False: no memory for it.
   [[nodiscard]] bool Push(T value) {
     if (Lane* const lane = Mine()) return lane->Push(value);
-    NoteOverflow();
     return overflow_.Push(value);
   }
   // All or none.
   template <class Iterator>
   [[nodiscard]] bool PushRange(Iterator first, size_t count) {
     if (Lane* const lane = Mine()) return lane->PushRange(first, count);
-    NoteOverflow();
     return overflow_.PushRange(first, count);
   }
 
@@ -90,7 +88,17 @@ class CellQueue {
     if (Mine() == lanes_.get() + cursor.lane_) GoOn(cursor, lane_count());
   }
 
-  // False: nothing was seen. ahead(element): it comes soon, unless another takes it.
+  // Something is there, or was when somebody last took. False: all that was pushed is taken. In
+  // this order: an element goes from a lane into a strip that is shown by then. (What strays were
+  // taken of before it was claimed looks as if it were still there, until a TryTake has passed by.)
+  [[nodiscard]] bool Any() const { return AnyInLanes() || AnyShown(); }
+  // The same, but for what is in the strips of others.
+  [[nodiscard]] bool AnyFor(const Cursor& cursor) const {
+    return cursor.range_.next != cursor.range_.end || AnyInLanes();
+  }
+
+  // False: nothing was seen, and all that was pushed is taken. ahead(element): it comes soon,
+  // unless another takes it.
   template <class Ahead>
   [[nodiscard]] bool TryTake(Cursor& cursor, T& value, First first, Ahead ahead) {
     if (first == First::kStrays) {
@@ -111,17 +119,33 @@ class CellQueue {
   [[gnu::noinline]] Lane* FindMine() {
     Lane* const mine = threads_.KeepMineOf(lanes_.get());
     if (mine == nullptr) return nullptr;
-    RaiseTo(lane_count_,
-            static_cast<uint32_t>(mine - lanes_.get()) + 1);  // whole from the beginning
+    const auto count = static_cast<uint32_t>(mine - lanes_.get()) + 1;
+    // The lane is whole from the beginning. seq_cst: it is counted before anything is pushed there,
+    // for who asks Any.
+    uint32_t seen = lane_count_.load(std::memory_order_acquire);
+    while (seen < count && !lane_count_.compare_exchange_weak(
+                               seen, count, std::memory_order_seq_cst, std::memory_order_acquire)) {
+    }
     return mine;
   }
 
-  [[nodiscard]] uint32_t lane_count() const { return lane_count_.load(std::memory_order_acquire); }
-
-  void NoteOverflow() {
-    // relaxed: who counts the element that comes now learns of it through the caller's count.
-    if (overflows_.load(std::memory_order_relaxed)) return;
-    overflows_.store(true, std::memory_order_relaxed);
+  [[nodiscard]] uint32_t lane_count() const { return lane_count_.load(std::memory_order_seq_cst); }
+  [[nodiscard]] bool AnyInLanes() const {
+    for (uint32_t lane = 0; lane < lane_count(); ++lane) {
+      if (lanes_[lane].Any()) return true;
+    }
+    return overflow_.Any();
+  }
+  [[nodiscard]] bool AnyShown() const {
+    for (size_t taker = 0; taker < takers_; ++taker) {
+      const Cell* const strip = shown_[taker].strip.load(std::memory_order_acquire);
+      if (strip == nullptr) continue;
+      for (size_t c = 0; c < Lane::kStrip; ++c) {
+        // relaxed: it was filled before what led here was written, or is empty again.
+        if (strip[c].load(std::memory_order_relaxed) != T{}) return true;
+      }
+    }
+    return false;
   }
 
   template <class Ahead>
@@ -160,7 +184,6 @@ class CellQueue {
   template <class Ahead>
   [[nodiscard]] bool TakeFromLane(Cursor& cursor, uint32_t lanes, T& value, Ahead ahead) {
     if (cursor.lane_ >= lanes) {
-      if (!overflows_.load(std::memory_order_relaxed)) return false;
       if (!overflow_.TryTake(cursor.overflow_, value)) return false;
       --cursor.left_;
       return true;
@@ -201,7 +224,6 @@ class CellQueue {
   ThreadNumbers threads_{kLanes};
   const std::unique_ptr<Lane[]> lanes_ = std::make_unique<Lane[]>(kLanes);  // by a thread's number
   Atomic<uint32_t> lane_count_{0};  // no lane that was pushed to has a higher number
-  Atomic<bool> overflows_{false};
   Overflow overflow_;
 };
 

@@ -53,9 +53,9 @@ Pool::Pool(size_t workers, const Placement& placement, Executor* executor)
     : id_(NextId()),
       executor_(executor),
       workers_(executor != nullptr ? std::max<size_t>(workers, 1)
-                                   : WorkersFor(workers, WorkCount::kMaxWorkers, placement)),
+                                   : WorkersFor(workers, ItemCount::kMaxWorkers, placement)),
       ready_(workers_, PartsFor(workers_)),
-      count_(workers_),
+      items_(workers_),
       keeper_(&no_keeper),
       tbb_(executor != nullptr ? nullptr : std::make_unique<Tbb>(*this, placement)) {
   if (executor_ != nullptr) executor_->Serve(*this);
@@ -84,53 +84,60 @@ void Pool::Submit(Runnable& runnable, Priority priority) {
 }
 
 void Pool::Announce(uint64_t count) {
-  bool starts = count_.Announce(count);
-  for (; starts; starts = --count > 0 && count_.PromiseMore()) StartItem();
+  bool starts = items_.Announce();
+  for (; starts; starts = --count > 0 && ready_.Any() && items_.Announce()) StartItem();
 }
 
 // Keeps one promise, or calls it off.
 void Pool::StartItem() {
-  if (count_.TryCallOff()) return;
+  if (items_.TryCallOff()) return;
   tbb_->crew.Call();
-  if (count_.Started()) idle_.Notify();
+  if (items_.Started()) idle_.Notify();
 }
 
-// What runs again on the seat, or one of those that wait, on the seat or `anywhere`, in its
-// place and with it behind them.
+// What runs again on the seat, or one of those that wait in its place, with it behind them. For
+// those in the strips of others only if `anywhere`.
 Runnable* Pool::Again(TbbSeat& seat, bool anywhere) {
-  // Others of another class have a turn here too, wherever their credits are.
+  // Others of another class have a turn here too, wherever they are.
   anywhere = anywhere || ready_.mixed();
   Runnable* const again = std::exchange(seat.again_, nullptr);
-  if (!(anywhere ? count_.MayClaim() : count_.Waiting(seat.number()))) return again;
+  if (!(anywhere ? ready_.Any() : ready_.AnyFor(seat.cursor_))) return again;
   if (ready_.Push(again, seat.again_priority_)) {
     ready_.PassBy(seat.cursor_);
-    return Take(seat, anywhere);  // one for one
+    Announce(1);  // an item that is on its way out may have seen what waited, and not this one
+  } else {
+    keeper_->OnRefused(*again);
+    seat.still_now_.reset();
   }
-  keeper_->OnRefused(*again);  // not pushed, so the others are for who claims them
-  return Next(seat, anywhere);
+  return Find(seat, anywhere);
 }
 
 // What runs next on the seat; null: nothing, and the item counts as out.
 Runnable* Pool::Next(TbbSeat& seat, bool strays_first) {
   seat.still_now_ = std::exchange(seat.kept_, std::nullopt);
-  if (seat.again_ != nullptr) return Again(seat, /*anywhere=*/strays_first);
+  return seat.again_ != nullptr ? Again(seat, /*anywhere=*/strays_first) : Find(seat, strays_first);
+}
+
+// The same, of what is in the queue.
+Runnable* Pool::Find(TbbSeat& seat, bool strays_first) {
   while (true) {
-    const WorkCount::Claimed claimed = count_.Claim(seat.number());
-    if (claimed.starts) StartItem();
-    if (claimed.got) return Take(seat, strays_first);
+    if (Runnable* const runnable = Take(seat, strays_first)) return runnable;
     seat.still_now_.reset();
     if (idler_ != nullptr) idler_->OnIdle(seat);
     if (StayAwake()) continue;
     if (idler_ != nullptr) idler_->OnLeave();
-    if (count_.TryLeave()) return nullptr;
+    if (items_.TryLeave([this] { return ready_.Any(); })) return nullptr;
   }
 }
 
+// Null: nothing was seen.
 Runnable* Pool::Take(TbbSeat& seat, bool strays_first) {
   // Where high ones never end, the normal ones' turns are all that strays get.
   using First = Ready::First;
   const First first = strays_first || ready_.mixed() ? First::kStrays : First::kOwn;
-  return ready_.Take(seat.cursor_, first, CallFor);
+  Runnable* runnable = nullptr;
+  static_cast<void>(ready_.TryTake(seat.cursor_, runnable, first, CallFor));
+  return runnable;
 }
 
 void Pool::CallFor(Runnable* runnable) { PrefetchForWrite(runnable, kUsed); }
@@ -139,7 +146,7 @@ bool Pool::StayAwake() const {
   const int64_t since = CoarseNow();
   for (int look = 0; look < kLooksBeforeLeaving; ++look) {
     std::this_thread::yield();
-    if (count_.MayClaim()) return true;
+    if (ready_.Any()) return true;
     if (CoarseNow() != since) return false;  // others want the core: a yield takes a time slice
   }
   return false;
@@ -192,7 +199,7 @@ bool Pool::Drain(TbbSeat& seat) {
 
 void Pool::Join() {
   if (executor_ != nullptr) return executor_->JoinPool();
-  Await(idle_, [this] { return count_.TryClose(); });
+  Await(idle_, [this] { return items_.TryClose(); });
   Stop();
 }
 

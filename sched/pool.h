@@ -12,8 +12,8 @@
 #include "sched/delays.h"
 #include "sched/event_count.h"
 #include "sched/executor.h"
+#include "sched/item_count.h"
 #include "sched/ready_lanes.h"
-#include "sched/work_count.h"
 #include "taskvisor/clock.h"
 #include "taskvisor/placement.h"
 
@@ -110,8 +110,8 @@ class Keeper {
 //
 //   thread:  waits ── StartItem: called ──▶ an item drains ── TryLeave ──▶ waits
 //
-// Who may take how much, and when an item starts and ends, is WorkCount's; where it lies, and who
-// looks where first, is CellQueue's. An item that finds nothing looks on for some 30 us before it
+// When an item starts and ends is ItemCount's; what lies where, and who looks where first, is
+// CellQueue's. An item that finds nothing looks on for some 30 us before it
 // leaves, yielding its core: to start it again costs the submitter more than that.
 //
 // Why not TBB's own threads: it calls none for what is enqueued as long as threads of its own are
@@ -220,6 +220,7 @@ class Pool {
   [[nodiscard]] bool Drain(TbbSeat& seat);
   [[nodiscard]] Runnable* Again(TbbSeat& seat, bool anywhere);
   [[nodiscard]] Runnable* Next(TbbSeat& seat, bool strays_first);
+  [[nodiscard]] Runnable* Find(TbbSeat& seat, bool strays_first);
   [[nodiscard]] Runnable* Take(TbbSeat& seat, bool strays_first);
   // It runs soon.
   static void CallFor(Runnable* runnable);
@@ -229,7 +230,7 @@ class Pool {
   Executor* const executor_;
   const size_t workers_;
   Lanes ready_;
-  WorkCount count_;
+  ItemCount items_;
   EventCount idle_;
   Keeper* keeper_;
   Idler* idler_ = nullptr;

@@ -14,10 +14,7 @@ namespace taskvisor::internal {
 
 // ReadyLanes
 //
-// A queue for each class of priority, behind one count of the caller's: who has counted an
-// element may take one, of whatever lane. So there are always as many elements as rights to
-// take, in all lanes together, and Take never fails. The normal class's queue may be of a kind of
-// its own.
+// A queue for each class of priority. The normal class's queue may be of a kind of its own.
 //
 // A cursor's takes are in turns of 16, by which lane they look into first, and where next:
 //
@@ -32,11 +29,11 @@ namespace taskvisor::internal {
 // While there is nothing of another class, all is as with one queue: `others_` is one load of a
 // line that nobody writes.
 //
-// Word others_:  | high : 32 | low : 32 |, each: in its lane, on the way in, or just taken out.
-// A hint: it is raised before the push (and lowered again if there is no memory) and lowered
-// after the take. A stopped thread may leave it too high: then the way is longer. It is never
-// too low for who has counted an element of that lane; one that counted an element of another,
-// which somebody took, looks again until it sees it.
+// Word others_:  | high : 32 | low : 32 |, each: pushed into its lane and not yet claimed. An
+// element is pushed, then counted; a count is taken, then an element: who has taken a count finds
+// one.
+//
+// seq_cst: as CellLane's Push and Any.
 //
 // Progress: as the queues'.
 template <class T, class Normal = ReadyQueue<T>>
@@ -68,43 +65,58 @@ class ReadyLanes {
   [[nodiscard]] bool Push(T value, Priority priority) {
     if (priority == Priority::kNormal) [[likely]]
       return normal_.Push(value);
-    return Counted(priority, 1, [&] { return other(priority).Push(value); });
+    return Counted(priority, 1, other(priority).Push(value));
   }
   // All or none.
   template <class Iterator>
   [[nodiscard]] bool PushRange(Iterator first, size_t count, Priority priority) {
     if (priority == Priority::kNormal) return normal_.PushRange(first, count);
-    return Counted(priority, count, [&] { return other(priority).PushRange(first, count); });
+    return Counted(priority, count, other(priority).PushRange(first, count));
   }
 
   // See CellQueue.
   void PassBy(Cursor& cursor) { normal_.PassBy(cursor.normal_); }
 
-  // There is, or was just now, something of another class than the normal one.
+  // There is something of another class than the normal one.
   [[nodiscard]] bool mixed() const { return others_.load(std::memory_order_relaxed) != 0; }
 
-  // `how`: what the normal class's queue is asked with.
+  // Something is there, or was just now. False: all that was pushed is taken, or claimed by a
+  // taker.
+  [[nodiscard]] bool Any() const {
+    return others_.load(std::memory_order_seq_cst) != 0 || normal_.Any();
+  }
+  // The same, for who would rather not take what others look at first. See CellQueue.
+  [[nodiscard]] bool AnyFor(const Cursor& cursor) const {
+    return others_.load(std::memory_order_seq_cst) != 0 || normal_.AnyFor(cursor.normal_);
+  }
+
+  // False: nothing was seen. `how`: what the normal class's queue is asked with.
   template <class... How>
-  [[nodiscard]] T Take(Cursor& cursor, How... how) {
-    T value{};
+  [[nodiscard]] bool TryTake(Cursor& cursor, T& value, How... how) {
     const auto from_normal = [&] { return normal_.TryTake(cursor.normal_, value, how...); };
-    while (!mixed()) {
-      if (from_normal()) return value;
-      YieldCore();
-    }
-    TakeBy(OrderOf(cursor.turns_++), [&](Priority p) {
+    if (!mixed()) return from_normal();
+    const bool taken = TryTakeBy(OrderOf(cursor.turns_), [&](Priority p) {
       if (p == Priority::kNormal) return from_normal();
       return other(p).TryTake(p == Priority::kHigh ? cursor.high_ : cursor.low_, value);
     });
+    cursor.turns_ += taken ? 1 : 0;
+    return taken;
+  }
+  // For callers that count: one that has counted an element, of whatever lane, finds one.
+  template <class... How>
+  [[nodiscard]] T Take(Cursor& cursor, How... how) {
+    T value{};
+    while (!TryTake(cursor, value, how...)) YieldCore();
     return value;
   }
 
-  // For threads without a cursor, by the `turn` that one says it is.
+  // The same for threads without a cursor, by the `turn` that one says it is.
   [[nodiscard]] T TakeInTurn(uint32_t turn) {
     T value{};
-    TakeBy(OrderOf(turn), [&](Priority p) {
+    const auto take = [&](Priority p) {
       return p == Priority::kNormal ? normal_.TryTake(value) : other(p).TryTake(value);
-    });
+    };
+    while (!TryTakeBy(OrderOf(turn), take)) YieldCore();
     return value;
   }
 
@@ -127,28 +139,29 @@ class ReadyLanes {
   }
   Other& other(Priority p) { return p == Priority::kHigh ? high_ : low_; }
 
-  template <class PushIt>
-  bool Counted(Priority priority, size_t count, PushIt push) {
-    // relaxed, here and below: who counts an element learns of it through the caller's count.
-    others_.fetch_add(count * One(priority), std::memory_order_relaxed);
-    if (push()) return true;
-    others_.fetch_sub(count * One(priority), std::memory_order_relaxed);
-    return false;
+  bool Counted(Priority priority, size_t count, bool pushed) {
+    if (pushed) others_.fetch_add(count * One(priority), std::memory_order_seq_cst);
+    return pushed;
+  }
+  [[nodiscard]] bool Claim(Priority p) {
+    return UpdateIf(
+               others_, [=](uint64_t others) { return Has(others, p); },
+               [=](uint64_t others) { return others - One(p); })
+        .done;
   }
 
-  template <class TryTake>
-  void TakeBy(const Order& order, TryTake try_take) {
-    while (true) {
-      const uint64_t others = others_.load(std::memory_order_relaxed);
-      for (const Priority p : order) {
-        const bool normal = p == Priority::kNormal;
-        if (!normal && !Has(others, p)) continue;
-        if (!try_take(p)) continue;
-        if (!normal) others_.fetch_sub(One(p), std::memory_order_relaxed);
-        return;
+  // take(Priority): of that lane.
+  template <class Take>
+  [[nodiscard]] bool TryTakeBy(const Order& order, Take take) {
+    for (const Priority p : order) {
+      if (p == Priority::kNormal) {
+        if (take(p)) return true;
+      } else if (Claim(p)) {
+        while (!take(p)) YieldCore();  // others move
+        return true;
       }
-      YieldCore();
     }
+    return false;
   }
 
   Atomic<uint64_t> others_{0};  // beside what every take of the lanes reads

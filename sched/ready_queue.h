@@ -7,6 +7,9 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "sched/atomic.h"
+#include "sched/delays.h"
+
 namespace taskvisor::internal {
 
 // ReadyQueue
@@ -67,6 +70,50 @@ class ReadyQueue {
 
  private:
   Queue queue_;
+};
+
+// CountedQueue
+//
+// A ReadyQueue and the count that its callers need: an element is pushed, then counted; a count is
+// taken, then an element. So there are always as many elements as counts, and who has taken one
+// finds one.
+//
+// seq_cst: as CellLane's Push and Any.
+template <class T>
+class CountedQueue {
+ public:
+  class Cursor : public ReadyQueue<T>::Cursor {
+   public:
+    explicit Cursor(CountedQueue& queue) : ReadyQueue<T>::Cursor(queue.queue_) {}
+  };
+
+  // False: no memory for it.
+  [[nodiscard]] bool Push(T value) { return Counted(1, queue_.Push(value)); }
+  // All or none.
+  template <class Iterator>
+  [[nodiscard]] bool PushRange(Iterator first, size_t count) {
+    return Counted(count, queue_.PushRange(first, count));
+  }
+
+  [[nodiscard]] bool Any() const { return waiting_.load(std::memory_order_seq_cst) != 0; }
+
+  // False: there is none.
+  [[nodiscard]] bool TryTake(Cursor& cursor, T& value) {
+    const auto claim = UpdateIf(
+        waiting_, [](uint64_t n) { return n > 0; }, [](uint64_t n) { return n - 1; });
+    if (!claim) return false;
+    while (!queue_.TryTake(cursor, value)) YieldCore();
+    return true;
+  }
+
+ private:
+  bool Counted(size_t count, bool pushed) {
+    if (pushed) waiting_.fetch_add(count, std::memory_order_seq_cst);
+    return pushed;
+  }
+
+  Atomic<uint64_t> waiting_{0};
+  ReadyQueue<T> queue_;
 };
 
 }  // namespace taskvisor::internal

@@ -62,6 +62,8 @@ ALLOWED = (
     ("sched/delays.h", "std::this_thread::yield();", "who calls it is looked at"),
     ("sched/pool.cc", "std::this_thread::yield();", "an item that has nothing to run looks on"),
     ("sched/pool.cc", "Await(idle_", "Join, at the end"),
+    ("sched/ready_queue.h", "YieldCore();",
+     "as in ready_lanes.h"),
     ("sched/ready_lanes.h", "YieldCore();",
      "an element is there for each who counted: see there"),
     ("sched/crew.h", "bool AwaitCall();", "how a thread of the crew waits"),

@@ -36,6 +36,7 @@ struct Scene {
     pushed += count;
     EXPECT_TRUE(count == 1 ? queue.Push(pushed) : queue.PushRange(range.begin(), count));
     rights += count;
+    whole += count;
   }
   // Pushes all there is, as much at a time as it likes, and not too far ahead of the takers.
   void PushAll() {
@@ -65,6 +66,7 @@ struct Scene {
   Queue queue{kTakers, 1};
   uint64_t total = 30;
   uint64_t pushed = 0;
+  uint64_t whole = 0;  // of those, when the push is over
   uint64_t rights = 0;
   uint64_t in_hand = 0;
   std::set<uint64_t> taken;
@@ -82,6 +84,30 @@ TEST(CellQueueModel, EachElementIsTakenOnceAndWhoCountedFindsOne) {
     Queue::Cursor cursor(scene.queue, 0);
     uint64_t value = 0;
     EXPECT_FALSE(scene.queue.TryTake(cursor, value, Queue::First::kOwn, [](uint64_t) {}));
+  });
+}
+
+// A look that finds nothing means that all that was pushed before is taken, or a taker has it in
+// hand.
+TEST(CellQueueModel, WhoSeesNothingHasMissedNothing) {
+  Explore(20'000, [](Model& model) {
+    Scene scene(model);
+    model.Spawn("pusher", [&] { scene.PushAll(); });
+    model.Spawn("taker 0", [&] { scene.TakeAll(0); });
+    model.Spawn("taker 1", [&] { scene.TakeAll(1); });
+    model.Spawn("looker", [&] {
+      while (scene.taken.size() < scene.total) {
+        const uint64_t before = scene.whole;
+        const bool any = scene.queue.Any();
+        EXPECT_TRUE(any || scene.taken.size() + scene.in_hand >= before);
+        Model::Step();
+      }
+    });
+    model.Run();
+    Queue::Cursor cursor(scene.queue, 2);
+    uint64_t value = 0;
+    EXPECT_FALSE(scene.queue.TryTake(cursor, value, Queue::First::kOwn, [](uint64_t) {}));
+    EXPECT_FALSE(scene.queue.Any()) << "who has looked in vain may leave";
   });
 }
 

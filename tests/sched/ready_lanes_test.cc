@@ -86,6 +86,22 @@ TEST(ReadyLanes, TakesWhileThereIsNothingOfAnotherClassAreNoTurns) {
   EXPECT_FALSE(lanes.mixed());
 }
 
+TEST(ReadyLanes, WhoFindsNothingIsToldSo) {
+  for (const Priority p : kAll) {
+    Lanes lanes;
+    Lanes::Cursor cursor(lanes);
+    uint64_t value = 0;
+    EXPECT_FALSE(lanes.TryTake(cursor, value));
+    Fill(lanes, p, 2);
+    EXPECT_EQ(lanes.mixed(), p != Priority::kNormal);
+    EXPECT_TRUE(lanes.TryTake(cursor, value));
+    EXPECT_TRUE(lanes.TryTake(cursor, value));
+    EXPECT_EQ(value, Of(p, 1));
+    EXPECT_FALSE(lanes.TryTake(cursor, value));
+    EXPECT_FALSE(lanes.mixed());
+  }
+}
+
 TEST(ReadyLanes, WithoutACursorTheClassesTakeTurnsToo) {
   Lanes lanes;
   for (const Priority p : kAll) Fill(lanes, p, 100);
@@ -132,6 +148,34 @@ TEST(ReadyLanes, EveryOneWhoCountedFindsAnElementWhateverTheLanes) {
   EXPECT_EQ(taken, kThreads * kEach);
   EXPECT_EQ(sum, kThreads * kEach * (kThreads * kEach - 1) / 2);
   EXPECT_FALSE(lanes.mixed());
+}
+
+// Each as many as there are, whoever is in between a push and its count.
+TEST(CountedQueue, WhoTakesACountFindsAnElement) {
+  constexpr uint64_t kEach = 50'000;
+  constexpr uint64_t kPushers = 2;
+  CountedQueue<uint64_t> queue;
+  EXPECT_FALSE(queue.Any());
+  std::atomic<uint64_t> taken{0};
+  std::atomic<uint64_t> sum{0};
+  std::vector<std::thread> threads;
+  for (uint64_t t = 0; t < kPushers; ++t) {
+    threads.emplace_back([&, t] {
+      for (uint64_t i = 0; i < kEach; ++i) EXPECT_TRUE(queue.Push(t * kEach + i + 1));
+    });
+    threads.emplace_back([&] {
+      CountedQueue<uint64_t>::Cursor cursor(queue);
+      uint64_t value = 0;
+      while (taken.load() < kPushers * kEach) {
+        if (!queue.TryTake(cursor, value)) continue;
+        sum.fetch_add(value);
+        taken.fetch_add(1);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(sum, kPushers * kEach * (kPushers * kEach + 1) / 2);
+  EXPECT_FALSE(queue.Any());
 }
 
 }  // namespace
