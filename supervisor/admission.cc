@@ -185,7 +185,7 @@ absl::Status Admission::AdmitChild(TaskSpec& spec, TaskId& id, const Parentage& 
 
 absl::Status Admission::Enter(std::span<const TaskSpec> specs, uint64_t& ordinal) {
   if (absl::Status valid = Validate(specs); !valid.ok()) return valid;
-  switch (registry_.gate().Enter(specs.size(), &ordinal)) {
+  switch (registry_.gate().Enter(specs.size(), &ordinal, registry_.MyCredits())) {
     case Lifecycle::Entered::kYes:
       return absl::OkStatus();
     case Lifecycle::Entered::kFull:

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "sched/atomic.h"
 #include "sched/event_count.h"
@@ -18,51 +20,81 @@ namespace taskvisor::internal {
 //
 // Members are those who have entered less those who have left. Who leaves counts at a
 // place of its own, so that workers which end tasks do not contend with each other nor
-// with who adds tasks: a worker's seat has a place, all other threads share one.
+// with who adds tasks: a worker's seat has a place, all other threads share one. And who adds tasks
+// one by one is admitted for several, and keeps the rest as credits, in a line of its own:
+//
+//   members = entered - credits - left
+//
+//   credits of a thread:  0 ── admitted for a block ──▶ size - 1 ── one enters ──▶ ... ──▶ 0
+//                         ▲                                │                        │
+//                         └──── Revoke, by anybody: as if they had left ────────────┘
 //
 // Word:  | entered : 63 | closed : 1 |
-//   entered  tasks registered or being added, ever. Enter and Close are changes of one word:
-//            whoever entered before the gate closed is counted and will be drained, whoever
-//            came later is not
+//   entered  tasks registered or being added, ever, and credits. Who takes it from here is counted
+//            before the gate closed, or not at all. Who uses a credit looks afterwards whether the
+//            gate is closed, and leaves again if so: whoever closed it counts it as a member until
+//            then, or came too late for it
 // Watched: | empty : 1 | room : 1 |
 //   room     somebody waits for room: the next to leave takes the bit and notifies
 //   empty    somebody waits until all have left: the last one takes the bit and notifies
 //
-// What has left is added up before the word is read: then nobody is missed, and a sum that
-// says "nobody" is true. It may count somebody who has just left.
+// What has left is added up first, then the credits, then the word is read: then nobody is missed,
+// and a sum that says "nobody" is true. It may count somebody who has just left, and credits that
+// are on their way. Near the limit there are no blocks, and who finds no room revokes all credits
+// before it says so: the limit is exact. (A thread that is stopped between a block and its credits
+// keeps these places.)
 //
 // seq_cst: a store-load pair between who leaves (counts itself, then looks whether somebody
-// watches) and who waits (says that it watches, then adds up). With acquire and release both
-// could miss the other (the store-buffer litmus test), and a waiter would sleep for ever.
+// watches) and who waits (says that it watches, then adds up), and one between who uses a credit
+// (then looks whether the gate is closed) and who closes it (then adds up). With acquire and
+// release both could miss the other (the store-buffer litmus test): a waiter would sleep for ever,
+// a task would enter unseen.
 class Lifecycle {
  public:
   enum class Entered : uint8_t { kYes, kFull, kClosed };
   static constexpr size_t kOutside = 0;  // the place of who has none
 
-  // places: of seats, beside kOutside.
-  explicit Lifecycle(uint64_t max, size_t places = 0)
-      : max_(max), places_(places + 1), left_(std::make_unique<Left[]>(places_)) {}
+  // Of a thread that adds tasks.
+  struct Credits {
+    Atomic<uint64_t> count{0};
+    uint64_t end = 0;  // the owner's: the ordinal behind the block's last
+  };
+  // Blocks are given out only while so many more could be.
+  struct Blocks {
+    uint64_t size = 16;
+    uint64_t slack = 4096;
+  };
 
-  // All `count` or none. `ordinal`: how many have entered then, with the first of these.
-  [[nodiscard]] Entered Enter(uint64_t count, uint64_t* ordinal = nullptr) {
-    PrefetchForWrite(&word_);  // else the line comes over twice, the first time to be read only
-    uint64_t seen = word_.load(std::memory_order_acquire);
-    // acquire: who enters into what another one left sees what that one did.
-    uint64_t left = left_seen_.load(std::memory_order_acquire);
-    while (!Closed(seen)) {
-      if (Count(seen) + count <= max_ + left) {
-        if (word_.compare_exchange_weak(seen, seen + count * kEnteredOne, std::memory_order_acq_rel,
-                                        std::memory_order_acquire)) {
-          if (ordinal != nullptr) *ordinal = Count(seen) + 1;
-          return Entered::kYes;
-        }
-      } else if (const uint64_t now = LeftByAll(); now != left) {
-        left_seen_.store(left = now, std::memory_order_release);
-      } else {
-        return Entered::kFull;
-      }
+  // places: of seats, beside kOutside. `adders`: the credits of each that has some.
+  explicit Lifecycle(uint64_t max, size_t places = 0) : Lifecycle(max, places, {}, Blocks()) {}
+  Lifecycle(uint64_t max, size_t places, std::vector<Credits*> adders, Blocks blocks)
+      : max_(max),
+        blocks_(blocks),
+        places_(places + 1),
+        left_(std::make_unique<Left[]>(places_)),
+        adders_(std::move(adders)) {}
+
+  // All `count` or none. `ordinal`: a number of the first of these, from 1 on; the others follow.
+  // `mine`: the calling thread's credits, or null.
+  [[nodiscard]] Entered Enter(uint64_t count, uint64_t* ordinal = nullptr,
+                              Credits* mine = nullptr) {
+    if (mine == nullptr || count != 1) return EnterByWord(count, ordinal);
+    if (const uint64_t credits = TakeOne(*mine); credits > 0) {
+      if (ordinal != nullptr) *ordinal = mine->end - credits;
+      if (!closed()) return Entered::kYes;
+      Leave(1);
+      return Entered::kClosed;
     }
-    return Entered::kClosed;
+    uint64_t first = 0;
+    const uint64_t block = HasSlack() ? blocks_.size : 1;
+    const Entered entered = EnterByWord(block, &first);
+    if (entered != Entered::kYes) return entered;
+    if (ordinal != nullptr) *ordinal = first;
+    if (block > 1) {
+      mine->end = first + block;
+      mine->count.store(block - 1, std::memory_order_release);
+    }
+    return Entered::kYes;
   }
 
   void Leave(uint64_t count) {
@@ -91,6 +123,9 @@ class Lifecycle {
     return !Closed(seen);
   }
   [[nodiscard]] bool CloseIfEmpty() {
+    // Then the word is as much as has left only if nobody has a credit, and nobody gets one without
+    // a change of the word.
+    static_cast<void>(Revoke());
     const uint64_t left = LeftByAll();
     const auto update = UpdateIf(
         word_, [=](uint64_t w) { return !Closed(w) && Count(w) == left; },
@@ -102,7 +137,11 @@ class Lifecycle {
   [[nodiscard]] bool closed() const { return Closed(word_.load(std::memory_order_seq_cst)); }
   [[nodiscard]] uint64_t members() const {
     const uint64_t left = LeftByAll();
-    return Count(word_.load(std::memory_order_acquire)) - left;
+    uint64_t credits = 0;
+    for (const Credits* const adder : adders_) {
+      credits += adder->count.load(std::memory_order_seq_cst);
+    }
+    return Count(word_.load(std::memory_order_seq_cst)) - credits - left;
   }
   [[nodiscard]] bool HasRoom(uint64_t count) const { return members() + count <= max_; }
 
@@ -126,6 +165,53 @@ class Lifecycle {
   static bool Closed(uint64_t w) { return (w & kClosed) != 0; }
   static uint64_t Count(uint64_t w) { return w / kEnteredOne; }
 
+  [[nodiscard]] Entered EnterByWord(uint64_t count, uint64_t* ordinal) {
+    PrefetchForWrite(&word_);  // else the line comes over twice, the first time to be read only
+    uint64_t seen = word_.load(std::memory_order_acquire);
+    // acquire: who enters into what another one left sees what that one did.
+    uint64_t left = left_seen_.load(std::memory_order_acquire);
+    while (!Closed(seen)) {
+      if (Count(seen) + count <= max_ + left) {
+        if (word_.compare_exchange_weak(seen, seen + count * kEnteredOne, std::memory_order_acq_rel,
+                                        std::memory_order_acquire)) {
+          if (ordinal != nullptr) *ordinal = Count(seen) + 1;
+          return Entered::kYes;
+        }
+      } else if (const uint64_t now = LeftByAll(); now != left) {
+        left_seen_.store(left = now, std::memory_order_release);
+      } else if (!Revoke()) {
+        return Entered::kFull;
+      }
+    }
+    return Entered::kClosed;
+  }
+  // A block may be given out.
+  [[nodiscard]] bool HasSlack() const {
+    // relaxed: a hint
+    return Count(word_.load(std::memory_order_relaxed)) + blocks_.size + blocks_.slack <=
+           max_ + left_seen_.load(std::memory_order_relaxed);
+  }
+  // How many there were; one is taken. 0: none.
+  static uint64_t TakeOne(Credits& credits) {
+    // relaxed: the thread's own, or taken away
+    uint64_t count = credits.count.load(std::memory_order_relaxed);
+    while (count > 0 &&
+           !credits.count.compare_exchange_weak(count, count - 1, std::memory_order_seq_cst,
+                                                std::memory_order_relaxed)) {
+    }
+    return count;
+  }
+  // All credits, as if they had left. True: there were some.
+  bool Revoke() {
+    uint64_t revoked = 0;
+    for (Credits* const adder : adders_) {
+      if (adder->count.load(std::memory_order_acquire) == 0) continue;
+      revoked += adder->count.exchange(0, std::memory_order_seq_cst);
+    }
+    if (revoked > 0) Leave(revoked);  // who left meanwhile may have counted them, and told nobody
+    return revoked > 0;
+  }
+
   [[nodiscard]] uint64_t LeftByAll() const {
     uint64_t left = 0;
     for (size_t i = 0; i < places_; ++i) left += left_[i].count.load(std::memory_order_seq_cst);
@@ -139,8 +225,10 @@ class Lifecycle {
   }
 
   const uint64_t max_;
+  const Blocks blocks_;
   const size_t places_;
   const std::unique_ptr<Left[]> left_;
+  const std::vector<Credits*> adders_;
   // Read by all who leave, written only when somebody begins to wait.
   alignas(kCacheLine) Atomic<uint32_t> watched_{0};
   // Of who enters. At least so many have left.

@@ -100,13 +100,19 @@ Registry::Registry(const SupervisorConfig& config, const Pool& pool, Publisher& 
       // A simulation's ids are its own: what ran before it in the process must not show in it.
       next_id_(pool.simulated() ? own_ids_ : ids_of_process.next),
       ended_(std::make_unique<Ended[]>(pool.workers())),
-      gate_(config.max_tasks, pool.workers()),
+      gate_(config.max_tasks, pool.workers(), CreditsOf(taken_.get()), {}),
       slab_(SlotsFor(config.max_tasks, pool.workers())),
       links_(SlotsFor(config.max_tasks, pool.workers()), config.max_tasks),
       names_(config.max_tasks, &LinkOf, &links_) {}
 
 uint64_t Registry::TakeIds(size_t count) {
   return next_id_.fetch_add(count, std::memory_order_relaxed);  // relaxed: only numbers
+}
+
+std::vector<Lifecycle::Credits*> Registry::CreditsOf(Taken* taken) {
+  std::vector<Lifecycle::Credits*> credits;
+  for (uint32_t i = 0; i < kAdders; ++i) credits.push_back(&taken[i].credits);
+  return credits;
 }
 
 Registry::Taken* Registry::TakenByThread() {

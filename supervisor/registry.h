@@ -67,6 +67,11 @@ class Registry : public Idler {
   Registry(const SupervisorConfig& config, const Pool& pool, Publisher& publisher, Actor& actor);
 
   [[nodiscard]] Lifecycle& gate() { return gate_; }
+  // Of the calling thread, at the gate. Null: it has none.
+  [[nodiscard]] Lifecycle::Credits* MyCredits() {
+    Taken* const mine = TakenByThread();
+    return mine == nullptr ? nullptr : &mine->credits;
+  }
   // How many tasks there have been, some that were refused included.
   [[nodiscard]] uint64_t ever() const { return next_id_.load(std::memory_order_relaxed) - 1; }
 
@@ -160,7 +165,10 @@ class Registry : public Idler {
   static constexpr size_t kGoneShards = 64;
 
   // The slots that a thread has taken, for what it adds next.
-  struct alignas(kCacheLine) Taken : Slab<Entry>::Taken {};
+  struct alignas(kCacheLine) Taken : Slab<Entry>::Taken {
+    Lifecycle::Credits credits;
+  };
+  [[nodiscard]] static std::vector<Lifecycle::Credits*> CreditsOf(Taken* taken);
   // Null: too many threads have some.
   [[nodiscard]] Taken* TakenByThread();
 

@@ -126,7 +126,7 @@ absl::Status Runtime::Add(std::span<TaskSpec> specs, TaskId* ids, bool wait) {
   Lifecycle& gate = registry_.gate();
   uint64_t ordinal = 0;
   while (true) {
-    switch (gate.Enter(specs.size(), &ordinal)) {
+    switch (gate.Enter(specs.size(), &ordinal, registry_.MyCredits())) {
       case Lifecycle::Entered::kYes:
         return admission_.AdmitEntered(specs, ids, ordinal);
       case Lifecycle::Entered::kClosed:

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstdint>
+#include <set>
+#include <vector>
+
 #include "supervisor/lifecycle.h"
 #include "tests/support/model.h"
 
@@ -11,25 +16,40 @@ namespace {
 using testing::Explore;
 using testing::Model;
 
+// Blocks of two, whatever room there is: so credits come and go, and are revoked, all the time.
+constexpr Lifecycle::Blocks kTinyBlocks = {.size = 2, .slack = 0};
+
+struct Adders {
+  [[nodiscard]] std::vector<Lifecycle::Credits*> All() { return {&of[0], &of[1], &of[2]}; }
+  std::array<Lifecycle::Credits, 3> of;
+};
+
 // Adders that wait for room, a shutdown that closes and waits for emptiness: nobody sleeps
 // for ever, the limit holds, and after the close nobody gets in.
 TEST(LifecycleModel, WhoWaitsForRoomOrEmptinessIsWoken) {
   Explore(30'000, [](Model& model) {
-    const int max = 1 + static_cast<int>(model.random().Below(2));
-    Lifecycle gate(static_cast<uint64_t>(max), /*places=*/2);
+    const int max = 1 + static_cast<int>(model.random().Below(3));
+    Adders adders;
+    Lifecycle gate(static_cast<uint64_t>(max), /*places=*/2, adders.All(), kTinyBlocks);
+    std::set<uint64_t> ordinals;
     int inside = 0;
     bool closed = false;
+    bool closed_and_empty = false;
     // Two of them leave as workers do, at a place of their own, and tell of it when they rest.
     const auto add = [&](size_t place) {
       for (int round = 0; round < 2; ++round) {
         Lifecycle::Entered entered = Lifecycle::Entered::kFull;
-        while ((entered = gate.Enter(1)) == Lifecycle::Entered::kFull) {
+        uint64_t ordinal = 0;
+        while ((entered = gate.Enter(1, &ordinal, &adders.of[place])) ==
+               Lifecycle::Entered::kFull) {
           Await(gate.changed(), [&] {
             gate.WatchRoom();
             return gate.closed() || gate.HasRoom(1);
           });
         }
         if (entered == Lifecycle::Entered::kClosed) break;
+        EXPECT_FALSE(closed_and_empty);
+        EXPECT_TRUE(ordinals.insert(ordinal).second) << "two of one number";
         EXPECT_LE(++inside, max);
         Model::Step();
         --inside;
@@ -58,6 +78,7 @@ TEST(LifecycleModel, WhoWaitsForRoomOrEmptinessIsWoken) {
         return gate.members() == 0;
       });
       EXPECT_EQ(inside, 0);
+      closed_and_empty = true;
     });
     model.Run();
     EXPECT_TRUE(closed);
@@ -69,17 +90,29 @@ TEST(LifecycleModel, WhoWaitsForRoomOrEmptinessIsWoken) {
 // The natural end: closed when empty, by one only, and never while somebody is in.
 TEST(LifecycleModel, CloseIfEmptyNeverClosesOverAMember) {
   Explore(30'000, [](Model& model) {
-    Lifecycle gate(3);
-    ASSERT_EQ(gate.Enter(1), Lifecycle::Entered::kYes);
+    Adders adders;
+    Lifecycle gate(5, /*places=*/0, adders.All(), kTinyBlocks);
+    ASSERT_EQ(gate.Enter(1, nullptr, &adders.of[0]), Lifecycle::Entered::kYes);
     int inside = 1;
     int closers = 0;
-    model.Spawn("first task", [&] {
-      // It adds another before it ends, as a body may.
-      if (gate.Enter(2) == Lifecycle::Entered::kYes) {
-        inside += 2;
+    model.Spawn("outside", [&] {
+      for (int i = 0; i < 3; ++i) {
+        if (gate.Enter(1, nullptr, &adders.of[1]) != Lifecycle::Entered::kYes) break;
+        EXPECT_EQ(closers, 0) << "let in behind the close";
+        ++inside;
         Model::Step();
-        inside -= 2;
-        gate.Leave(2);
+        --inside;
+        gate.Leave(1);
+      }
+    });
+    model.Spawn("first task", [&] {
+      // It adds others before it ends, as a body may.
+      for (const uint64_t more : {2u, 1u}) {
+        if (gate.Enter(more, nullptr, &adders.of[0]) != Lifecycle::Entered::kYes) continue;
+        inside += static_cast<int>(more);
+        Model::Step();
+        inside -= static_cast<int>(more);
+        gate.Leave(more);
       }
       --inside;
       gate.Leave(1);

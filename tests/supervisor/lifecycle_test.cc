@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
+#include <cstdint>
 #include <thread>
 #include <vector>
 
@@ -118,6 +120,65 @@ TEST(Lifecycle, TheLimitHoldsUnderThreadsAndTheCountReturnsToZero) {
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(entered, 5 * 5000);
   EXPECT_EQ(over, 0);
+  EXPECT_EQ(gate.members(), 0u);
+}
+
+// What threads that add keep to enter with.
+class LifecycleCredits : public ::testing::Test {
+ protected:
+  [[nodiscard]] Entered EnterAs(size_t adder) { return gate.Enter(1, &ordinal, &adders[adder]); }
+
+  std::array<Lifecycle::Credits, 2> adders;
+  Lifecycle gate{10, 0, {&adders[0], &adders[1]}, {.size = 4, .slack = 2}};
+  uint64_t ordinal = 0;
+};
+
+TEST_F(LifecycleCredits, AreNoMembers) {
+  ASSERT_EQ(EnterAs(0), Entered::kYes);
+  EXPECT_EQ(adders[0].count, 3u);
+  EXPECT_EQ(gate.members(), 1u);
+  EXPECT_TRUE(gate.HasRoom(9));
+  gate.Leave(1);
+  EXPECT_EQ(gate.members(), 0u);
+}
+
+TEST_F(LifecycleCredits, EachGivesANumberOfItsOwn) {
+  std::vector<uint64_t> ordinals;
+  for (const size_t adder : {0u, 1u, 0u, 0u, 1u, 0u, 0u}) {
+    ASSERT_EQ(EnterAs(adder), Entered::kYes);
+    ordinals.push_back(ordinal);
+  }
+  EXPECT_EQ(ordinals, (std::vector<uint64_t>{1, 5, 2, 3, 6, 4, 9}));
+}
+
+TEST_F(LifecycleCredits, OfOthersLeaveTheLimitExact) {
+  ASSERT_EQ(EnterAs(0), Entered::kYes);
+  EXPECT_EQ(gate.Enter(9), Entered::kYes) << "three of these places were credits";
+  EXPECT_EQ(adders[0].count, 0u);
+  EXPECT_EQ(EnterAs(0), Entered::kFull);
+  EXPECT_EQ(EnterAs(1), Entered::kFull);
+  gate.Leave(1);
+  EXPECT_EQ(EnterAs(1), Entered::kYes);
+  EXPECT_EQ(adders[1].count, 0u) << "no blocks near the limit";
+  EXPECT_EQ(EnterAs(0), Entered::kFull);
+  EXPECT_EQ(gate.members(), 10u);
+}
+
+TEST_F(LifecycleCredits, LetNobodyInBehindAClose) {
+  ASSERT_EQ(EnterAs(0), Entered::kYes);
+  EXPECT_TRUE(gate.Close());
+  EXPECT_EQ(EnterAs(0), Entered::kClosed);
+  EXPECT_EQ(gate.members(), 1u);
+  gate.Leave(1);
+  EXPECT_EQ(gate.members(), 0u);
+}
+
+TEST_F(LifecycleCredits, DoNotKeepAnEmptyGateOpen) {
+  ASSERT_EQ(EnterAs(0), Entered::kYes);
+  EXPECT_FALSE(gate.CloseIfEmpty());
+  gate.Leave(1);
+  EXPECT_TRUE(gate.CloseIfEmpty());
+  EXPECT_EQ(EnterAs(0), Entered::kClosed);
   EXPECT_EQ(gate.members(), 0u);
 }
 
