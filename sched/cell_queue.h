@@ -88,13 +88,22 @@ class CellQueue {
     if (Mine() == lanes_.get() + cursor.lane_) GoOn(cursor, lane_count());
   }
 
-  // Something is there, or was when somebody last took. False: all that was pushed is taken. In
-  // this order: an element goes from a lane into a strip that is shown by then. (What strays were
-  // taken of before it was claimed looks as if it were still there, until a TryTake has passed by.)
-  [[nodiscard]] bool Any() const { return AnyInLanes() || AnyShown(); }
+  // Something is there that a TryTake of the cursor would take, or would find gone and then no
+  // more. False, after a TryTake in vain: all that was pushed is taken. In this order: an element
+  // goes from a lane into a strip that is shown by then.
+  [[nodiscard]] bool Any(const Cursor& cursor) const {
+    return AnyUnclaimed() || AnyStray(cursor.number_);
+  }
   // The same, but for what is in the strips of others.
   [[nodiscard]] bool AnyFor(const Cursor& cursor) const {
-    return cursor.range_.next != cursor.range_.end || AnyInLanes();
+    return cursor.range_.next != cursor.range_.end || AnyUnclaimed();
+  }
+  // In no taker's range.
+  [[nodiscard]] bool AnyUnclaimed() const {
+    for (uint32_t lane = 0; lane < lane_count(); ++lane) {
+      if (lanes_[lane].Any()) return true;
+    }
+    return overflow_.Any();
   }
 
   // False: nothing was seen, and all that was pushed is taken. ahead(element): it comes soon,
@@ -130,16 +139,10 @@ class CellQueue {
   }
 
   [[nodiscard]] uint32_t lane_count() const { return lane_count_.load(std::memory_order_seq_cst); }
-  [[nodiscard]] bool AnyInLanes() const {
-    for (uint32_t lane = 0; lane < lane_count(); ++lane) {
-      if (lanes_[lane].Any()) return true;
-    }
-    return overflow_.Any();
-  }
-  [[nodiscard]] bool AnyShown() const {
+  [[nodiscard]] bool AnyStray(size_t mine) const {
     for (size_t taker = 0; taker < takers_; ++taker) {
       const Cell* const strip = shown_[taker].strip.load(std::memory_order_acquire);
-      if (strip == nullptr) continue;
+      if (taker == mine || strip == nullptr) continue;
       for (size_t c = 0; c < Lane::kStrip; ++c) {
         // relaxed: it was filled before what led here was written, or is empty again.
         if (strip[c].load(std::memory_order_relaxed) != T{}) return true;

@@ -85,7 +85,7 @@ void Pool::Submit(Runnable& runnable, Priority priority) {
 
 void Pool::Announce(uint64_t count) {
   bool starts = items_.Announce();
-  for (; starts; starts = --count > 0 && ready_.Any() && items_.Announce()) StartItem();
+  for (; starts; starts = --count > 0 && ready_.AnyUnclaimed() && items_.Announce()) StartItem();
 }
 
 // Keeps one promise, or calls it off.
@@ -101,7 +101,7 @@ Runnable* Pool::Again(TbbSeat& seat, bool anywhere) {
   // Others of another class have a turn here too, wherever they are.
   anywhere = anywhere || ready_.mixed();
   Runnable* const again = std::exchange(seat.again_, nullptr);
-  if (!(anywhere ? ready_.Any() : ready_.AnyFor(seat.cursor_))) return again;
+  if (!(anywhere ? ready_.Any(seat.cursor_) : ready_.AnyFor(seat.cursor_))) return again;
   if (ready_.Push(again, seat.again_priority_)) {
     ready_.PassBy(seat.cursor_);
     Announce(1);  // an item that is on its way out may have seen what waited, and not this one
@@ -124,9 +124,9 @@ Runnable* Pool::Find(TbbSeat& seat, bool strays_first) {
     if (Runnable* const runnable = Take(seat, strays_first)) return runnable;
     seat.still_now_.reset();
     if (idler_ != nullptr) idler_->OnIdle(seat);
-    if (StayAwake()) continue;
+    if (StayAwake(seat)) continue;
     if (idler_ != nullptr) idler_->OnLeave();
-    if (items_.TryLeave([this] { return ready_.Any(); })) return nullptr;
+    if (items_.TryLeave([&] { return ready_.Any(seat.cursor_); })) return nullptr;
   }
 }
 
@@ -142,11 +142,11 @@ Runnable* Pool::Take(TbbSeat& seat, bool strays_first) {
 
 void Pool::CallFor(Runnable* runnable) { PrefetchForWrite(runnable, kUsed); }
 
-bool Pool::StayAwake() const {
+bool Pool::StayAwake(const TbbSeat& seat) const {
   const int64_t since = CoarseNow();
   for (int look = 0; look < kLooksBeforeLeaving; ++look) {
     std::this_thread::yield();
-    if (ready_.Any()) return true;
+    if (ready_.Any(seat.cursor_)) return true;
     if (CoarseNow() != since) return false;  // others want the core: a yield takes a time slice
   }
   return false;

@@ -224,7 +224,7 @@ class Pool {
   [[nodiscard]] Runnable* Take(TbbSeat& seat, bool strays_first);
   // It runs soon.
   static void CallFor(Runnable* runnable);
-  [[nodiscard]] bool StayAwake() const;
+  [[nodiscard]] bool StayAwake(const TbbSeat& seat) const;
 
   const uint32_t id_;
   Executor* const executor_;

@@ -80,15 +80,14 @@ class ReadyLanes {
   // There is something of another class than the normal one.
   [[nodiscard]] bool mixed() const { return others_.load(std::memory_order_relaxed) != 0; }
 
-  // Something is there, or was just now. False: all that was pushed is taken, or claimed by a
-  // taker.
-  [[nodiscard]] bool Any() const {
-    return others_.load(std::memory_order_seq_cst) != 0 || normal_.Any();
+  // See CellQueue.
+  [[nodiscard]] bool Any(const Cursor& cursor) const {
+    return AnyOther() || normal_.Any(cursor.normal_);
   }
-  // The same, for who would rather not take what others look at first. See CellQueue.
   [[nodiscard]] bool AnyFor(const Cursor& cursor) const {
-    return others_.load(std::memory_order_seq_cst) != 0 || normal_.AnyFor(cursor.normal_);
+    return AnyOther() || normal_.AnyFor(cursor.normal_);
   }
+  [[nodiscard]] bool AnyUnclaimed() const { return AnyOther() || normal_.AnyUnclaimed(); }
 
   // False: nothing was seen. `how`: what the normal class's queue is asked with.
   template <class... How>
@@ -131,6 +130,7 @@ class ReadyLanes {
     if (turns_done % 4 != 3) return kHighFirst;
     return turns_done % 16 == 15 ? kLowFirst : kNormalFirst;
   }
+  [[nodiscard]] bool AnyOther() const { return others_.load(std::memory_order_seq_cst) != 0; }
   static uint64_t One(Priority p) {
     return p == Priority::kHigh ? uint64_t{1} << kHighShift : uint64_t{p == Priority::kLow};
   }

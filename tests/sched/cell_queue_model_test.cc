@@ -96,9 +96,10 @@ TEST(CellQueueModel, WhoSeesNothingHasMissedNothing) {
     model.Spawn("taker 0", [&] { scene.TakeAll(0); });
     model.Spawn("taker 1", [&] { scene.TakeAll(1); });
     model.Spawn("looker", [&] {
+      const Queue::Cursor cursor(scene.queue, 2);
       while (scene.taken.size() < scene.total) {
         const uint64_t before = scene.whole;
-        const bool any = scene.queue.Any();
+        const bool any = scene.queue.Any(cursor);
         EXPECT_TRUE(any || scene.taken.size() + scene.in_hand >= before);
         Model::Step();
       }
@@ -107,7 +108,7 @@ TEST(CellQueueModel, WhoSeesNothingHasMissedNothing) {
     Queue::Cursor cursor(scene.queue, 2);
     uint64_t value = 0;
     EXPECT_FALSE(scene.queue.TryTake(cursor, value, Queue::First::kOwn, [](uint64_t) {}));
-    EXPECT_FALSE(scene.queue.Any()) << "who has looked in vain may leave";
+    EXPECT_FALSE(scene.queue.Any(cursor)) << "who has looked in vain may leave";
   });
 }
 
