@@ -50,7 +50,8 @@ class Cores {
 // likes to put them all on the same one, where nothing is contended.
 class Crew {
  public:
-  Crew(int size, std::function<void(int member)> work) : work_(std::move(work)), times_(size) {
+  Crew(int size, std::function<void(int member)> work)
+      : work_(std::move(work)), times_(static_cast<size_t>(size)) {
     for (int member = 1; member < size; ++member) {
       threads_.emplace_back([this, member] {
         cores_.Pin(member);

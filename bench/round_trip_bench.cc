@@ -6,9 +6,12 @@
 // flag: `enqueue_park` parks at once (the same futex as a waiter's), `enqueue_look` looks at
 // the flag before, as often as Wait does and like it yielding its core between two looks. To
 // look without yielding, for as long, is no match for either: the worker is often woken on the
-// very core that its waiter then keeps. Bars take the better one. For information,
-// `enqueue_wide`: into an arena all of whose slots are for workers, with as many threads for it,
-// as the pool needs them to run on every core for outside threads. TBB wakes them all for one.
+// very core that its waiter then keeps. For information, `enqueue_wide`: into an arena all of
+// whose slots are for workers, with as many threads for it, as the pool needs them to run on
+// every core for outside threads. TBB wakes them all for one.
+//   round_trip/watched_beside_enqueue_idle
+// For the bars: ours and `enqueue_park`, the faster baseline, in turns, a few dozen tasks each.
+// A trip through two sleeping threads takes by a third longer in one second than in the next.
 
 #include <benchmark/benchmark.h>
 #include <oneapi/tbb/global_control.h>
@@ -33,6 +36,7 @@ namespace taskvisor::bench {
 namespace {
 
 constexpr std::chrono::microseconds kPause{500};
+constexpr int kTripsInTurn = 30;
 constexpr int kLooksOfAWaiter = 32;  // of TaskWaiter::Wait, before it parks
 
 class Watched {
@@ -85,32 +89,89 @@ class Enqueue {
   tbb::task_group group_;
 };
 
+// One way's trips, and how long they took.
+template <class Way, bool kIdle>
+class Trips {
+ public:
+  explicit Trips(TaskTotals& totals) : totals_(totals) {}
+
+  // ns
+  double One() {
+    if (kIdle) std::this_thread::sleep_for(kPause);
+    const int64_t begin = NowNs();
+    const bool well = way_.Trip();
+    const auto ns = static_cast<double>(NowNs() - begin);
+    if (!well) totals_.Fail("a task did not complete");
+    ++tasks_;
+    return ns;
+  }
+  // kTripsInTurn of them, after one more: TBB's worker comes from the other's arena. Their p50.
+  double Turn() {
+    One();
+    std::vector<double> took_ns;
+    for (int trip = 0; trip < kTripsInTurn; ++trip) took_ns.push_back(Keep(One()));
+    return Quantile(std::move(took_ns), 0.5);
+  }
+  // Trips that count for nothing: until the kernel has found the worker and the waiter a core to
+  // share, a trip wakes a core from its sleep, twice.
+  void Settle() {
+    for (int trip = 0; trip < kTripsInTurn; ++trip) One();
+  }
+  double Keep(double ns) {
+    took_ns_.push_back(ns);
+    return ns;
+  }
+  void End() {
+    totals_.ExpectBodies(tasks_);
+    way_.End(tasks_, totals_);
+  }
+  [[nodiscard]] double At(double q) const { return Quantile(took_ns_, q); }
+
+ private:
+  TaskTotals& totals_;
+  Way way_;
+  std::vector<double> took_ns_;
+  uint64_t tasks_ = 0;
+};
+
 template <class Way, bool kIdle>
 void RoundTrip(benchmark::State& state) {
   TaskTotals totals(state);
-  Way way;
-  std::vector<double> took_ns;
-  uint64_t tasks = 0;
-  for (auto _ : state) {
-    if (kIdle) std::this_thread::sleep_for(kPause);
-    const int64_t begin = NowNs();
-    const bool well = way.Trip();
-    const auto ns = static_cast<double>(NowNs() - begin);
-    if (!well) totals.Fail("a task did not complete");
-    took_ns.push_back(ns);
-    totals.AddRound(ns, 1);
-    ++tasks;
-  }
-  totals.ExpectBodies(tasks);
-  way.End(tasks, totals);
+  Trips<Way, kIdle> trips(totals);
+  for (auto _ : state) totals.AddRound(trips.Keep(trips.One()), 1);
+  trips.End();
   totals.Report();
-  state.counters["p50_ns"] = Quantile(took_ns, 0.5);
-  state.counters["p99_ns"] = Quantile(took_ns, 0.99);
+  state.counters["p50_ns"] = trips.At(0.5);
+  state.counters["p99_ns"] = trips.At(0.99);
+}
+
+void WatchedBesideEnqueue(benchmark::State& state) {
+  TaskTotals totals(state);
+  Trips<Watched, true> ours(totals);
+  Trips<Enqueue<0>, true> peers(totals);
+  std::vector<double> ratios;
+  for (int turn = 0; turn < 4; ++turn) ours.Settle(), peers.Settle();
+  for (auto _ : state) {
+    const double ns = ours.Turn();
+    totals.AddRound(ns, 1);
+    ratios.push_back(ns / peers.Turn());
+  }
+  ours.End();
+  peers.End();
+  totals.Report();
+  state.counters["p50_ns"] = ours.At(0.5);
+  state.counters["p99_ns"] = ours.At(0.99);
+  state.counters["of_peer"] = Quantile(std::move(ratios), 0.5);
+  state.counters["p99_of_peer"] = ours.At(0.99) / peers.At(0.99);  // of all turns: 30 have no p99
 }
 
 void Idle(benchmark::internal::Benchmark* row) { row->Iterations(Capped(600))->UseManualTime(); }
 void AtOnce(benchmark::internal::Benchmark* row) { row->Iterations(Capped(5000))->UseManualTime(); }
 
+BENCHMARK(WatchedBesideEnqueue)
+    ->Name("round_trip/watched_beside_enqueue_idle")
+    ->Iterations(Capped(20))
+    ->UseManualTime();
 BENCHMARK(RoundTrip<Watched, true>)->Name("round_trip/watched_idle")->Apply(Idle);
 BENCHMARK(RoundTrip<Enqueue<0>, true>)->Name("round_trip/enqueue_park_idle")->Apply(Idle);
 BENCHMARK(RoundTrip<Enqueue<kLooksOfAWaiter>, true>)

@@ -34,7 +34,7 @@ namespace taskvisor::internal {
 // earlier lap left in a slot is always below it.
 //
 // Progress: every call is wait-free. Nothing here allocates but the constructor, which
-// takes address space only: a slot takes up memory once it was used.
+// takes address space only: slots take up memory as the first lap comes to them, kStep at a time.
 template <class T>
 class Lane {
  public:
@@ -49,7 +49,8 @@ class Lane {
         // Zero bytes are a slot that no ticket was ever stamped on.
         slots_(static_cast<Slot<T>*>(memory_.data())),
         tail_(start),
-        limit_(start + capacity),
+        limit_(start),
+        taken_up_(start),
         head_(start),
         position_(start),
         room_told_(start) {}
@@ -157,18 +158,33 @@ class Lane {
   // has in its cache to come over meanwhile. Behind the last slot there are as many that nobody
   // uses.
   static constexpr uint32_t kAhead = 32;
+  // Slots that take up memory together: 32 KiB.
+  static constexpr uint32_t kStep = 256;
 
   [[gnu::noinline]] Place LookAtHead(uint32_t slots) {
     const uint32_t head = head_.load(std::memory_order_acquire);
     const uint32_t used = tail_ - head;
     if (used >= capacity_ || used + slots > mask_ + 1) return {nullptr, tail_, 0};
     limit_ = head + capacity_;
+    if (first_lap_ > 0) TakeUp(slots);
     Slot<T>* const slot = &slots_[tail_ & mask_];
     if (lossy_ != 0) {
       const uint64_t lost = losses_.mine();
       std::memcpy(slot->lost_before, &lost, sizeof(lost));
     }
     return {slot, tail_, std::exchange(lossy_, 0)};
+  }
+
+  // The first lap: the next `slots` have memory, and the owner comes back where that ends.
+  void TakeUp(uint32_t slots) {
+    while (first_lap_ > 0 && taken_up_ - tail_ < slots) {
+      const uint32_t first = taken_up_ & mask_;
+      const uint32_t step = std::min({kStep, first_lap_, mask_ + 1 - first});
+      memory_.TakeUp(size_t{first} * sizeof(Slot<T>), size_t{step} * sizeof(Slot<T>));
+      taken_up_ += step;
+      first_lap_ -= step;
+    }
+    if (first_lap_ > 0) limit_ = tail_ + std::min(limit_ - tail_, taken_up_ - tail_);
   }
 
   uint64_t Account(uint64_t lost) {
@@ -184,8 +200,10 @@ class Lane {
   Slot<T>* const slots_;
   // The owner's line.
   alignas(2 * kCacheLine) uint32_t tail_;
-  uint32_t limit_;      // up to there it needs no look at head_
-  uint32_t lossy_ = 0;  // kLossy: the next record tells of losses
+  uint32_t limit_;                  // up to there it needs no look at head_
+  uint32_t lossy_ = 0;              // kLossy: the next record tells of losses
+  uint32_t taken_up_;               // where the memory that was taken up ends
+  uint32_t first_lap_ = mask_ + 1;  // slots that have none yet
   // A line of its own, which the reader looks at after each pass: it is written only at a loss.
   alignas(2 * kCacheLine) LossCount losses_;
   // The owner looks when it seems full.

@@ -2,6 +2,7 @@
 #define TASKVISOR_SCHED_ZERO_PAGES_H_
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <new>
@@ -24,6 +25,18 @@ class ZeroPages {
 
   // Null if there was no memory.
   [[nodiscard]] void* data() const { return data_ == MAP_FAILED ? nullptr : data_; }
+
+  // Takes up the memory of these bytes now: a page costs a sixth of what it costs when it is first
+  // read and then written. Where the system cannot, each comes when it is touched.
+  void TakeUp(size_t from, size_t bytes) const noexcept {
+#ifdef MADV_POPULATE_WRITE
+    const size_t in_page = from % static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    static_cast<void>(
+        madvise(static_cast<char*>(data_) + from - in_page, bytes + in_page, MADV_POPULATE_WRITE));
+#else
+    static_cast<void>(from), static_cast<void>(bytes);
+#endif
+  }
 
  private:
   const size_t bytes_;

@@ -1,5 +1,7 @@
 #include "supervisor/actor.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <memory>
 #include <new>
@@ -19,12 +21,18 @@
 namespace taskvisor::internal {
 namespace {
 
+// std::random_device asks the processor what it can do, which takes a virtual machine 20 us.
+uint64_t RandomSeed() {
+  uint64_t seed = 0;
+  if (getentropy(&seed, sizeof(seed)) != 0) {
+    seed = (uint64_t{std::random_device{}()} << 32) | std::random_device{}();
+  }
+  return seed;
+}
+
 JitterSource JitterOf(const SupervisorConfig& config) {
   if (config.jitter_source) return config.jitter_source;
-  const auto random = [] {
-    return (uint64_t{std::random_device{}()} << 32) | std::random_device{}();
-  };
-  return SeededJitter(config.jitter_seed.has_value() ? *config.jitter_seed : random());
+  return SeededJitter(config.jitter_seed.has_value() ? *config.jitter_seed : RandomSeed());
 }
 
 TaskOutcome OutcomeOf(const Entry& entry, const Decision& decision, const TaskResult& result) {

@@ -65,8 +65,8 @@ struct SupervisorConfig {
   size_t max_tasks = size_t{1} << 20;
 
   // Events that a thread may have published and the fan-out not yet taken. In [1, 16777216].
-  // 128 bytes each, for each thread that publishes, taken up as they are used; an event with
-  // more than 56 bytes of name and reason takes further places. Beyond 1024 threads at a
+  // 128 bytes each, for each thread that publishes, taken up as they are used, 32 KiB at a time; an
+  // event with more than 56 bytes of name and reason takes further places. Beyond 1024 threads at a
   // time, what the others publish is lost, and counted.
   size_t bus_capacity = 1024;
 
