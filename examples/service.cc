@@ -1,6 +1,7 @@
 // A service: tasks come and go, a subscriber sees what happens, one task is stubborn.
 
 #include <iostream>
+#include <latch>
 #include <memory>
 
 #include "taskvisor/supervisor.h"
@@ -35,7 +36,9 @@ int main() {
         }
         return taskvisor::Cancelled();
       }));
-  auto stubborn = handle.AddAndWatch(taskvisor::TaskSpec::Once("stubborn", [] {
+  std::latch begun(1);
+  auto stubborn = handle.AddAndWatch(taskvisor::TaskSpec::Once("stubborn", [&begun] {
+    begun.count_down();
     const auto until = std::chrono::steady_clock::now() + 500ms;
     while (std::chrono::steady_clock::now() < until) {  // looks at nothing
     }
@@ -43,6 +46,7 @@ int main() {
   if (!polite.ok() || !stubborn.ok()) return 1;
 
   std::cout << "cancelled: " << handle.CancelByName("polite").value() << std::endl;
+  begun.wait();                                    // a task that has not begun is just left out
   const absl::Status stopped = handle.Shutdown();  // back after 100 ms, not after 500
   if (const auto exceeded = taskvisor::GraceExceeded::From(stopped)) {
     for (const taskvisor::StuckTask& task : exceeded->stuck) {

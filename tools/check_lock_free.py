@@ -112,6 +112,9 @@ def main():
         print(__doc__)
         return 0 if len(sys.argv) == 2 else 2
     root = pathlib.Path(sys.argv[1] if len(sys.argv) == 2 else __file__ + "/../..").resolve()
+    if not (root / "sched").is_dir():
+        print(f"check_lock_free.py: no tree of this project: {root}", file=sys.stderr)
+        return 2
     faults, checked = [], 0
     unused = set(OFF_THE_PATH) | {entry[:2] for entry in ALLOWED}
     rooms = [root / room for room in ("sched", "bus", "supervisor")]

@@ -161,7 +161,10 @@ bool Timeouts(const char* check, size_t rounds, size_t at_once, std::chrono::mic
 }  // namespace
 }  // namespace taskvisor::testing
 
-int main() {
+int main(int argc, char** argv) {
+  taskvisor::testing::ExpectNoArguments(
+      argc, argv,
+      "A hundred thousand suspended coroutines take little, are all woken, and end on time.");
   using namespace std::chrono_literals;
   const bool residents = taskvisor::testing::Residents();
   const bool one = taskvisor::testing::Timeouts("timeout", 200, 1, 1ms);

@@ -9,13 +9,32 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/support/seed.h"
 
 // What the acceptance programs measure with.
 namespace taskvisor::testing {
+
+// These programs take no arguments, and some run for a minute: who asks for help, or means
+// something else, is told. `what`: what holds when the exit code is 0.
+inline void ExpectNoArguments(int argc, char** argv, const char* what) {
+  if (argc == 1) return;
+  const std::string_view word(argv[1]);
+  const bool help = argc == 2 && (word == "-h" || word == "--help");
+  std::fprintf(help ? stdout : stderr,
+               "Usage: %s\n"
+               "%s Prints figures as JSON lines.\n\n"
+               "Exit codes: 0 it holds, 1 it does not, 2 wrong command line.\n"
+               "TASKVISOR_ACCEPT_TASKS, TASKVISOR_ACCEPT_SECONDS, TASKVISOR_ACCEPT_SEEDS and\n"
+               "TASKVISOR_SEED in the environment make the run a smaller or another one, where it\n"
+               "has tasks, seconds or seeds. Best on a machine that does nothing else.\n",
+               argv[0], what);
+  std::exit(help ? 0 : 2);
+}
 
 // The size of a run: the full form, unless the environment asks for a short one.
 inline uint64_t TasksOr(uint64_t full) { return FromEnvironment("TASKVISOR_ACCEPT_TASKS", full); }

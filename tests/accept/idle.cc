@@ -56,7 +56,9 @@ void AwaitQuiet() {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  taskvisor::testing::ExpectNoArguments(argc, argv,
+                                        "A million parked tasks and nothing due cost no CPU.");
   const uint64_t tasks = taskvisor::testing::TasksOr(1'000'000);
   const uint64_t seconds = taskvisor::testing::SecondsOr(20);
   auto supervisor = taskvisor::Supervisor::Create();

@@ -91,7 +91,10 @@ uint64_t WronglyShared(const taskvisor::SupervisorHandle& handle, uint64_t names
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  taskvisor::testing::ExpectNoArguments(
+      argc, argv,
+      "What four threads add at once runs once each, with one outcome and an id of its own.");
   const uint64_t tasks = taskvisor::testing::TasksOr(1'000'000);
   Books books(tasks);
   auto supervisor = taskvisor::Supervisor::Create();

@@ -126,7 +126,9 @@ uint64_t Churn(const taskvisor::SupervisorHandle& handle, uint64_t first, uint64
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  taskvisor::testing::ExpectNoArguments(argc, argv,
+                                        "Memory follows the most tasks that were there at once.");
   const uint64_t tasks = taskvisor::testing::TasksOr(10'000'000);
   auto supervisor = taskvisor::Supervisor::Create({.workers = kWorkers});
   const auto handle = supervisor->Serve();

@@ -201,7 +201,8 @@ bool Judge(const Run& run, const Figures& figures, bool stopped) {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  taskvisor::testing::ExpectNoArguments(argc, argv, "A million periodic tasks fire on time.");
   const uint64_t tasks = taskvisor::testing::TasksOr(1'000'000);
   Figures figures{};
   figures.tasks = tasks;

@@ -85,7 +85,9 @@ bool Planted() {
 }  // namespace
 }  // namespace taskvisor::testing
 
-int main() {
+int main(int argc, char** argv) {
+  taskvisor::testing::ExpectNoArguments(argc, argv,
+                                        "A seed gives the same run again, event by event.");
   const bool replay = taskvisor::testing::Replay();
   return taskvisor::testing::Planted() && replay ? 0 : 1;
 }

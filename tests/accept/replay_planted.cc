@@ -24,7 +24,9 @@ std::string FaultOf(uint64_t seed) {
 }  // namespace
 }  // namespace taskvisor::testing
 
-int main() {
+int main(int argc, char** argv) {
+  taskvisor::testing::ExpectNoArguments(
+      argc, argv, "A planted race is found by a seed, and found again with it.");
   using namespace taskvisor::testing;
   constexpr int kTimes = 20;
   const uint64_t first = FromEnvironment("TASKVISOR_SEED", 1);

@@ -206,7 +206,9 @@ bool Priorities(size_t workers) {
 }  // namespace
 }  // namespace taskvisor::testing
 
-int main() {
+int main(int argc, char** argv) {
+  taskvisor::testing::ExpectNoArguments(
+      argc, argv, "Workers, priorities and the times of attempts are what they are said to be.");
   using namespace taskvisor::testing;
   bool good = Workers();
   for (const size_t workers : {1u, 2u}) good = Priorities(workers) && good;

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "taskvisor/supervisor.h"
+#include "tests/accept/figures.h"
 
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
@@ -83,7 +84,9 @@ bool Overlap() {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  taskvisor::testing::ExpectNoArguments(
+      argc, argv, "Bodies that ignore everything are named, and never overlap.");
   const bool stuck = Stuck();
   return Overlap() && stuck ? 0 : 1;
 }

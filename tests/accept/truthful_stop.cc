@@ -176,7 +176,9 @@ bool Shutdown() {
 }  // namespace
 }  // namespace taskvisor::testing
 
-int main() {
+int main(int argc, char** argv) {
+  taskvisor::testing::ExpectNoArguments(
+      argc, argv, "A nested loop that polls nothing stops in time, and so does a shutdown.");
   const bool nested = taskvisor::testing::Nested();
   return taskvisor::testing::Shutdown() && nested ? 0 : 1;
 }

@@ -250,7 +250,9 @@ bool Throughput() { return ThroughputOnce() || ThroughputOnce() || ThroughputOnc
 }  // namespace
 }  // namespace taskvisor::testing
 
-int main() {
+int main(int argc, char** argv) {
+  taskvisor::testing::ExpectNoArguments(
+      argc, argv, "Who hangs is named in time, and heartbeats cost next to nothing.");
   const bool named = taskvisor::testing::Named();
   const bool stacks = taskvisor::testing::Stacks();
   return taskvisor::testing::Throughput() && named && stacks ? 0 : 1;
