@@ -42,12 +42,16 @@ def main():
     suite = importlib.import_module("bars." + program.removesuffix("_bench"))
     rows = Rows(args.json, suite.EVERY_EVENT_COUNTS)
     lines, missing = judge(suite.bars(), rows)
+    smaller = []
     if args.partial:
-        missing = [name for name in missing if not rows.has_other_size(name)]
+        smaller = [name for name in missing if rows.has_other_size(name)]
+        missing = [name for name in missing if name not in smaller]
     faults = rows.faults + [f"{name}: not in this run" for name in missing]
     ratios = ratio_table(lines)
     remarks = "".join(f"\n{text}\n" for text in doubts(rows, lines))
-    print(describe(rows), ratios, sep="\n\n")
+    print(describe(rows), ratios if lines else row_table(rows, suite.COUNTERS), sep="\n\n")
+    if smaller:
+        print(f"\nwith fewer tasks than the bars ask for, so not held against them: {', '.join(smaller)}")
     print(remarks, end="")
     if args.markdown:
         with open(args.markdown, "w", encoding="utf-8") as file:

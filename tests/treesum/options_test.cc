@@ -95,6 +95,9 @@ TEST(Options, RefusesAWrongCommandLine) {
   EXPECT_EQ(Code({"--chaos", "1.5", "/"}), kExitUsage);
   EXPECT_EQ(Code({"--chaos", "nan", "/"}), kExitUsage);
   EXPECT_EQ(Code({"--seed", "1", "/"}), kExitUsage) << "without --chaos it means nothing";
+  for (const char* seed : {"abc", "-1", "1.5", "7x", "18446744073709551616", ""}) {
+    EXPECT_EQ(Code({"--chaos", "0.5", "--seed", seed, "/"}), kExitUsage) << seed;
+  }
   EXPECT_EQ(Code({"--chaos", "0.1", "--timeout", "0", "/"}), kExitUsage);
   EXPECT_EQ(Code({"--output"}), kExitUsage);
 }

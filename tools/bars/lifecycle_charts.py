@@ -10,13 +10,15 @@ def ours(label, row):
 
 
 def one_shot():
+    # The rows of the bars, where there is one: those that are taken beside a baseline.
     yield BarChart(
         "one_shot", "A task that runs once: 100,000 of them, from an outside thread",
-        [ours("taskvisor, batch through Run", "run/batch/100000"),
-         ours("taskvisor, the same with a subscriber", "run/batch_counted/100000"),
+        [ours("taskvisor, batch through Run", "run/batch_beside_tg_run/100000"),
+         ours("taskvisor, the same with a subscriber", "run/batch_counted_beside_plain/100000"),
          ours("taskvisor, Add", "add/outside_anonymous/100000"),
-         ours("taskvisor, AddAndWatch, outcome read", "add/outside_anonymous_watched/100000"),
-         ours("taskvisor, the same, named", "add/outside_named_watched/100000"),
+         ours("taskvisor, AddAndWatch, outcome read",
+              "add/outside_anonymous_watched_beside_promise/100000"),
+         ours("taskvisor, the same, named", "add/outside_named_watched_beside_promise/100000"),
          Entry(TG, "run/tg_run/100000"),
          Entry("oneTBB arena.enqueue", "run/arena_enqueue/100000"),
          Entry("oneTBB and a std::promise each", "run/tbb_promise/100000"),
@@ -40,10 +42,11 @@ def one_shot():
 
 
 def round_trips():
+    ours_of = {"idle": "round_trip/watched_beside_enqueue_idle", "at_once": "round_trip/watched_at_once"}
     for way, title in (("idle", "on an idle pool"), ("at_once", "one after the other")):
         yield BarChart(
             f"round_trip_{way}", f"Hand over one task and read its result, {title}: median",
-            [ours("taskvisor, AddAndWatch + Wait", f"round_trip/watched_{way}"),
+            [ours("taskvisor, AddAndWatch + Wait", ours_of[way]),
              Entry("arena.enqueue, wait on a futex", f"round_trip/enqueue_park_{way}"),
              Entry("arena.enqueue, look first", f"round_trip/enqueue_look_{way}")],
             counter="p50_ns", unit="ns")

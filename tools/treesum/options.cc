@@ -89,6 +89,16 @@ auto ProbabilityInto(double& target) {
   };
 }
 
+auto SeedInto(uint64_t& target) {
+  return [&target](const std::string& text) {
+    const char* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data(), end, target);
+    if (error != std::errc() || rest != end) {
+      Refuse("--seed", text, "is not a whole number from 0 to 2^64 - 1");
+    }
+  };
+}
+
 // A range that the help text shows nothing of.
 template <class T>
 CLI::Validator Between(T low, T high) {
@@ -142,7 +152,8 @@ CLI::Option* AddChaos(CLI::App& app, Raw& raw) {
              "Inject failures, exceptions, slow reads and hangs, each attempt with\n"
              "probability P; a file's default timeout is then 100 ms + 1 s per 16 MiB")
           ->type_name("P");
-  app.add_option("--seed", raw.seed, "Which attempts --chaos picks (default: 1)")
+  app.add_option_function<std::string>("--seed", SeedInto(raw.seed),
+                                       "Which attempts --chaos picks (default: 1)")
       ->type_name("N")
       ->needs(chaos);
   return chaos;
