@@ -33,13 +33,14 @@ struct [[nodiscard]] Update {
 // Replaces `word` by next(seen) while allowed(seen) holds; stops once it does not.
 // acquire (load, failed CAS): the predicate judges a value whose writer's plain
 // writes are visible. acq_rel (success): takes them over and hands ours on.
+// `success`: seq_cst for half of a store-load pair, said where it is.
 // Lock-free: it repeats only when another thread's update succeeded.
 template <class Word, class Allowed, class Next>
-Update<Word> UpdateIf(Atomic<Word>& word, Allowed allowed, Next next) {
+Update<Word> UpdateIf(Atomic<Word>& word, Allowed allowed, Next next,
+                      std::memory_order success = std::memory_order_acq_rel) {
   Word seen = word.load(std::memory_order_acquire);
   while (allowed(seen)) {
-    if (word.compare_exchange_weak(seen, next(seen), std::memory_order_acq_rel,
-                                   std::memory_order_acquire)) {
+    if (word.compare_exchange_weak(seen, next(seen), success, std::memory_order_acquire)) {
       return {true, seen};
     }
   }

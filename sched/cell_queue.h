@@ -157,11 +157,18 @@ class CellQueue {
     while (next != end) {
       if (end - next > kAhead) CallFor(next[kAhead], ahead);
       const bool taken = Lane::TryTake(*next++, value);
-      // relaxed: there is nothing to find there any more.
-      if (next == end) shown_[cursor.number_].strip.store(nullptr, std::memory_order_relaxed);
+      if (next == end) HideStrip(shown_[cursor.number_].strip);
       if (taken) return true;
     }
     return false;
+  }
+  // The taker has nothing there any more, or has lost the claim that it was shown for. What is
+  // pushed there later comes when the lane comes to it, and not as a stray before that.
+  static void HideStrip(Atomic<Cell*>& shown) {
+    // relaxed: there is nothing to find.
+    if (shown.load(std::memory_order_relaxed) != nullptr) {
+      shown.store(nullptr, std::memory_order_relaxed);
+    }
   }
   template <class Ahead>
   static void CallFor(Cell& cell, Ahead ahead) {
@@ -198,7 +205,10 @@ class CellQueue {
         shown.store(strip, std::memory_order_release);
       });
       const ptrdiff_t size = cursor.range_.end - cursor.range_.next;
-      if (size == 0) return false;
+      if (size == 0) {
+        HideStrip(shown);
+        return false;
+      }
       if (cursor.most_ < Lane::kStrip) cursor.most_ *= 2;
       for (ptrdiff_t i = 1; i < std::min(size, kAhead); ++i) CallFor(cursor.range_.next[i], ahead);
       cursor.left_ -= std::min(cursor.left_, static_cast<uint32_t>(size));

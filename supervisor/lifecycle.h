@@ -21,32 +21,37 @@ namespace taskvisor::internal {
 // Members are those who have entered less those who have left. Who leaves counts at a
 // place of its own, so that workers which end tasks do not contend with each other nor
 // with who adds tasks: a worker's seat has a place, all other threads share one. And who adds tasks
-// one by one is admitted for several, and keeps the rest as credits, in a line of its own:
+// one by one is admitted for several, and keeps the rest as credits, in a word of its own:
 //
-//   members = entered - credits - left
+//   members = entered - credits - gone          gone = left + returned
 //
 //   credits of a thread:  0 ── admitted for a block ──▶ size - 1 ── one enters ──▶ ... ──▶ 0
 //                         ▲                                │                        │
-//                         └──── Revoke, by anybody: as if they had left ────────────┘
+//                         └──── Revoke, by anybody: they are returned as one step ──┘
 //
 // Word:  | entered : 63 | closed : 1 |
 //   entered  tasks registered or being added, ever, and credits. Who takes it from here is counted
 //            before the gate closed, or not at all. Who uses a credit looks afterwards whether the
 //            gate is closed, and leaves again if so: whoever closed it counts it as a member until
 //            then, or came too late for it
+// Credits: | returned, ever : 48 | credits : 16 |
 // Watched: | empty : 1 | room : 1 |
 //   room     somebody waits for room: the next to leave takes the bit and notifies
 //   empty    somebody waits until all have left: the last one takes the bit and notifies
 //
-// What has left is added up first, then the credits, then the word is read: then nobody is missed,
-// and a sum that says "nobody" is true. It may count somebody who has just left, and credits that
-// are on their way. Near the limit there are no blocks, and who finds no room revokes all credits
-// before it says so: the limit is exact. (A thread that is stopped between a block and its credits
-// keeps these places.)
+// Invariants
+//   L1  entered - gone <= max. What is gone only grows, so any sum of it, however old, is safe
+//   L2  members(), which adds up what has left, then the credits, then reads the word, is not less
+//       than the members were when it began with the credits: "nobody" is true. It may count
+//       somebody who has just left, and credits that are on their way
+//   L3  refused as full is who has found, while neither the word nor what is gone changed, that
+//       there are no credits: then it was full at that moment
+//   L4  between a block and its credits, two steps of one thread, the block's places count as
+//       taken. When they come, who waits for room is told. Near the limit there are no blocks
 //
-// seq_cst: a store-load pair between who leaves (counts itself, then looks whether somebody
-// watches) and who waits (says that it watches, then adds up), and one between who uses a credit
-// (then looks whether the gate is closed) and who closes it (then adds up). With acquire and
+// seq_cst: a store-load pair between who leaves, or brings credits (counts, then looks whether
+// somebody watches), and who waits (says that it watches, then adds up), and one between who uses a
+// credit (then looks whether the gate is closed) and who closes it (then adds up). With acquire and
 // release both could miss the other (the store-buffer litmus test): a waiter would sleep for ever,
 // a task would enter unseen.
 class Lifecycle {
@@ -56,7 +61,9 @@ class Lifecycle {
 
   // Of a thread that adds tasks.
   struct Credits {
-    Atomic<uint64_t> count{0};
+    [[nodiscard]] uint64_t count() const { return CreditsIn(word.load(std::memory_order_acquire)); }
+
+    Atomic<uint64_t> word{0};
     uint64_t end = 0;  // the owner's: the ordinal behind the block's last
   };
   // Blocks are given out only while so many more could be.
@@ -85,16 +92,14 @@ class Lifecycle {
       Leave(1);
       return Entered::kClosed;
     }
-    uint64_t first = 0;
-    const uint64_t block = HasSlack() ? blocks_.size : 1;
-    const Entered entered = EnterByWord(block, &first);
-    if (entered != Entered::kYes) return entered;
-    if (ordinal != nullptr) *ordinal = first;
-    if (block > 1) {
-      mine->end = first + block;
-      mine->count.store(block - 1, std::memory_order_release);
+    if (HasSlack()) {
+      uint64_t first = 0;
+      const Entered entered = EnterByWord(blocks_.size, &first);
+      if (entered == Entered::kYes) BringCredits(*mine, first);
+      if (entered == Entered::kYes && ordinal != nullptr) *ordinal = first;
+      if (entered != Entered::kFull) return entered;
     }
-    return Entered::kYes;
+    return EnterByWord(1, ordinal);
   }
 
   void Leave(uint64_t count) {
@@ -123,12 +128,12 @@ class Lifecycle {
     return !Closed(seen);
   }
   [[nodiscard]] bool CloseIfEmpty() {
-    // Then the word is as much as has left only if nobody has a credit, and nobody gets one without
+    // Then the word is as much as is gone only if nobody has a credit, and nobody gets one without
     // a change of the word.
     static_cast<void>(Revoke());
-    const uint64_t left = LeftByAll();
+    const uint64_t gone = Gone();
     const auto update = UpdateIf(
-        word_, [=](uint64_t w) { return !Closed(w) && Count(w) == left; },
+        word_, [=](uint64_t w) { return !Closed(w) && Count(w) == gone; },
         [](uint64_t w) { return w | kClosed; });
     if (update) changed_.Notify();
     return update.done;
@@ -136,12 +141,12 @@ class Lifecycle {
 
   [[nodiscard]] bool closed() const { return Closed(word_.load(std::memory_order_seq_cst)); }
   [[nodiscard]] uint64_t members() const {
-    const uint64_t left = LeftByAll();
-    uint64_t credits = 0;
+    uint64_t others = LeftByAll();
     for (const Credits* const adder : adders_) {
-      credits += adder->count.load(std::memory_order_seq_cst);
+      const uint64_t credits = adder->word.load(std::memory_order_seq_cst);
+      others += CreditsIn(credits) + ReturnedIn(credits);
     }
-    return Count(word_.load(std::memory_order_seq_cst)) - credits - left;
+    return Count(word_.load(std::memory_order_seq_cst)) - others;
   }
   [[nodiscard]] bool HasRoom(uint64_t count) const { return members() + count <= max_; }
 
@@ -158,64 +163,90 @@ class Lifecycle {
 
   static constexpr uint64_t kClosed = 1;
   static constexpr uint64_t kEnteredOne = 2;
+  static constexpr uint64_t kReturnedOne = uint64_t{1} << 16;
   static constexpr uint32_t kRoomWatched = 1;
   static constexpr uint32_t kEmptyWatched = 2;
   static constexpr uint32_t kWatched = kRoomWatched | kEmptyWatched;
 
   static bool Closed(uint64_t w) { return (w & kClosed) != 0; }
   static uint64_t Count(uint64_t w) { return w / kEnteredOne; }
+  static uint64_t CreditsIn(uint64_t word) { return word % kReturnedOne; }
+  static uint64_t ReturnedIn(uint64_t word) { return word / kReturnedOne; }
 
   [[nodiscard]] Entered EnterByWord(uint64_t count, uint64_t* ordinal) {
     PrefetchForWrite(&word_);  // else the line comes over twice, the first time to be read only
     uint64_t seen = word_.load(std::memory_order_acquire);
     // acquire: who enters into what another one left sees what that one did.
-    uint64_t left = left_seen_.load(std::memory_order_acquire);
+    uint64_t gone = gone_seen_.load(std::memory_order_acquire);
     while (!Closed(seen)) {
-      if (Count(seen) + count <= max_ + left) {
+      if (Count(seen) + count <= max_ + gone) {
         if (word_.compare_exchange_weak(seen, seen + count * kEnteredOne, std::memory_order_acq_rel,
                                         std::memory_order_acquire)) {
           if (ordinal != nullptr) *ordinal = Count(seen) + 1;
           return Entered::kYes;
         }
-      } else if (const uint64_t now = LeftByAll(); now != left) {
-        left_seen_.store(left = now, std::memory_order_release);
-      } else if (!Revoke()) {
+      } else if (LookAgain(seen, gone)) {
         return Entered::kFull;
       }
     }
     return Entered::kClosed;
   }
+  // There seemed to be no room. True: there was none (L3); else what has changed is in `seen` and
+  // `gone`.
+  [[nodiscard]] bool LookAgain(uint64_t& seen, uint64_t& gone) {
+    if (const uint64_t now = Gone(); now != gone) {
+      gone_seen_.store(gone = now, std::memory_order_release);
+      return false;
+    }
+    if (Revoke()) return false;
+    const uint64_t before = std::exchange(seen, word_.load(std::memory_order_acquire));
+    return seen == before && Gone() == gone;
+  }
+
   // A block may be given out.
   [[nodiscard]] bool HasSlack() const {
     // relaxed: a hint
     return Count(word_.load(std::memory_order_relaxed)) + blocks_.size + blocks_.slack <=
-           max_ + left_seen_.load(std::memory_order_relaxed);
+           max_ + gone_seen_.load(std::memory_order_relaxed);
+  }
+  // Of a block of which one has entered. REQUIRES: it has none.
+  void BringCredits(Credits& mine, uint64_t first) {
+    mine.end = first + blocks_.size;
+    mine.word.fetch_add(blocks_.size - 1, std::memory_order_seq_cst);
+    TellOfRoom();  // who has added up before may wait for just these places
   }
   // How many there were; one is taken. 0: none.
-  static uint64_t TakeOne(Credits& credits) {
-    // relaxed: the thread's own, or taken away
-    uint64_t count = credits.count.load(std::memory_order_relaxed);
-    while (count > 0 &&
-           !credits.count.compare_exchange_weak(count, count - 1, std::memory_order_seq_cst,
-                                                std::memory_order_relaxed)) {
-    }
-    return count;
+  static uint64_t TakeOne(Credits& mine) {
+    const auto taken = UpdateIf(
+        mine.word, [](uint64_t word) { return CreditsIn(word) > 0; },
+        [](uint64_t word) { return word - 1; }, std::memory_order_seq_cst);
+    return taken ? CreditsIn(taken.seen) : 0;
   }
-  // All credits, as if they had left. True: there were some.
+  // Returns all credits. False: there were none.
   bool Revoke() {
-    uint64_t revoked = 0;
+    bool some = false;
     for (Credits* const adder : adders_) {
-      if (adder->count.load(std::memory_order_acquire) == 0) continue;
-      revoked += adder->count.exchange(0, std::memory_order_seq_cst);
+      some |=
+          UpdateIf(
+              adder->word, [](uint64_t word) { return CreditsIn(word) > 0; },
+              [](uint64_t word) { return word - CreditsIn(word) + CreditsIn(word) * kReturnedOne; },
+              std::memory_order_seq_cst)
+              .done;
     }
-    if (revoked > 0) Leave(revoked);  // who left meanwhile may have counted them, and told nobody
-    return revoked > 0;
+    return some;
   }
 
   [[nodiscard]] uint64_t LeftByAll() const {
     uint64_t left = 0;
     for (size_t i = 0; i < places_; ++i) left += left_[i].count.load(std::memory_order_seq_cst);
     return left;
+  }
+  [[nodiscard]] uint64_t Gone() const {
+    uint64_t gone = LeftByAll();
+    for (const Credits* const adder : adders_) {
+      gone += ReturnedIn(adder->word.load(std::memory_order_seq_cst));
+    }
+    return gone;
   }
   void TellOfRoom() {
     if ((watched_.load(std::memory_order_seq_cst) & kRoomWatched) == 0) return;
@@ -231,9 +262,9 @@ class Lifecycle {
   const std::vector<Credits*> adders_;
   // Read by all who leave, written only when somebody begins to wait.
   alignas(kCacheLine) Atomic<uint32_t> watched_{0};
-  // Of who enters. At least so many have left.
+  // Of who enters. At least so many are gone.
   alignas(kCacheLine) Atomic<uint64_t> word_{0};
-  Atomic<uint64_t> left_seen_{0};
+  Atomic<uint64_t> gone_seen_{0};
   alignas(kCacheLine) EventCount changed_;
 };
 

@@ -134,6 +134,58 @@ TEST(CellQueueModel, ATakerThatIsStoppedKeepsOneElementAtMost) {
   });
 }
 
+// Two takers lose claims to each other until nothing is left. What is pushed then comes in its
+// order, also to one that looks for strays first.
+TEST(CellQueueModel, AClaimThatWasLostPutsNothingBeforeItsTurn) {
+  Explore(20'000, [](Model& model) {
+    Queue queue(/*takers=*/2, /*parts=*/32);
+    const uint64_t total = 2 + model.random().Below(6);
+    uint64_t pushed = 0;
+    uint64_t taken = 0;
+    Queue::Cursor cursors[] = {{queue, 0}, {queue, 1}};
+    const auto take = [&](Queue::Cursor& cursor, Queue::First first) {
+      uint64_t value = 0;
+      return queue.TryTake(cursor, value, first, [](uint64_t) {}) ? value : 0;
+    };
+    model.Spawn("pusher", [&] {
+      while (pushed < total) EXPECT_TRUE(queue.Push(++pushed));
+    });
+    for (Queue::Cursor& cursor : cursors) {
+      model.Spawn("taker", [&] {
+        while (taken < total) {
+          if (take(cursor, Queue::First::kOwn) != 0) ++taken;
+          Model::Step();
+        }
+      });
+    }
+    model.Run();
+    for (Queue::Cursor& cursor : cursors) ASSERT_EQ(take(cursor, Queue::First::kOwn), 0u);
+    for (int i = 0; i < 6; ++i) ASSERT_TRUE(queue.Push(++pushed));
+    Queue::First first = Queue::First::kStrays;
+    for (uint64_t next = total + 1; next <= pushed; ++next) {
+      EXPECT_EQ(take(cursors[1], first), next);
+      first = Queue::First::kOwn;
+    }
+  });
+}
+
+// Its own strip is not where a taker looks for strays, so it must not say that something is there:
+// it would look for ever, while a pusher stands in the middle of a range.
+TEST(CellQueueModel, WhatATakerWouldNotTakeIsNotSomething) {
+  Queue queue(/*takers=*/2, /*parts=*/1);
+  Queue::Cursor cursor(queue, 0);
+  uint64_t value = 0;
+  ASSERT_TRUE(queue.Push(1));
+  ASSERT_TRUE(queue.TryTake(cursor, value, Queue::First::kOwn, [](uint64_t) {}));
+  Lane& lane = queue.lanes_[0];
+  queue.shown_[0].strip.store(&lane.block_->cells[0]);
+  lane.block_->cells[1].store(2);  // filled, and not counted yet
+  EXPECT_FALSE(queue.TryTake(cursor, value, Queue::First::kOwn, [](uint64_t) {}));
+  queue.shown_[0].strip.store(&lane.block_->cells[0]);
+  EXPECT_FALSE(queue.Any(cursor));
+  lane.block_->cells[1].store(0);
+}
+
 // Of one taker that is busy all elements are gone, and its strip is used again, lap after lap: that
 // keeps nobody from what strays in another's.
 TEST(CellQueueModel, StraysOfEachTakerHaveTheirTurn) {

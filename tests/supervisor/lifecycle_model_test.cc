@@ -162,5 +162,123 @@ TEST(LifecycleModel, WhoWaitsIsToldOfTheClose) {
   });
 }
 
+using Entered = Lifecycle::Entered;
+
+// One takes a block and is held up before it has its credits; the others find no room, and
+// nobody ever leaves.
+TEST(LifecycleModel, WhoWaitsForRoomIsToldOfCreditsThatCome) {
+  Explore(30'000, [](Model& model) {
+    Adders adders;
+    Lifecycle gate(3, /*places=*/0, adders.All(), kTinyBlocks);
+    int inside = 0;
+    int refused = 0;
+    model.Spawn("block", [&] {
+      ++(gate.Enter(1, nullptr, &adders.of[0]) == Entered::kYes ? inside : refused);
+    });
+    for (const size_t adder : {1u, 2u}) {
+      model.Spawn("adder", [&, adder] {
+        while (gate.Enter(1, nullptr, &adders.of[adder]) == Entered::kFull) {
+          Await(gate.changed(), [&] {
+            gate.WatchRoom();
+            return gate.HasRoom(1);
+          });
+        }
+        ++inside;
+      });
+    }
+    model.Run();
+    EXPECT_EQ(inside, 3 - refused);
+    EXPECT_EQ(gate.members(), static_cast<uint64_t>(inside));
+  });
+}
+
+// Three credits, and room for no more: of two who come, one must return these for both.
+TEST(LifecycleModel, NobodyIsRefusedWhileAnotherReturnsCredits) {
+  Explore(30'000, [](Model& model) {
+    Adders adders;
+    Lifecycle gate(10, /*places=*/0, adders.All(), {.size = 4, .slack = 2});
+    ASSERT_EQ(gate.Enter(1, nullptr, &adders.of[0]), Entered::kYes);
+    ASSERT_EQ(gate.Enter(6), Entered::kYes);
+    for (const char* name : {"one", "other"}) {
+      model.Spawn(name, [&] { EXPECT_EQ(gate.Enter(1), Entered::kYes); });
+    }
+    model.Spawn("looker", [&] {
+      for (int i = 0; i < 3; ++i) {
+        const uint64_t members = gate.members();
+        EXPECT_TRUE(members >= 7 && members <= 9) << members;
+      }
+    });
+    model.Run();
+    EXPECT_EQ(gate.members(), 9u);
+  });
+}
+
+// Room for a block is a hint: when the block does not fit, one may.
+TEST(LifecycleModel, OneEntersWhereABlockDoesNotFit) {
+  Explore(30'000, [](Model& model) {
+    Adders adders;
+    Lifecycle gate(10, /*places=*/0, adders.All(), {.size = 4, .slack = 2});
+    model.Spawn("one", [&] { EXPECT_EQ(gate.Enter(1, nullptr, &adders.of[0]), Entered::kYes); });
+    model.Spawn("nine", [&] { static_cast<void>(gate.Enter(9)); });  // see L4
+    model.Run();
+  });
+}
+
+// What has left is added up before the credits, and both before the word: see L2.
+TEST(LifecycleModel, MembersAreNeverFewerThanNone) {
+  Explore(30'000, [](Model& model) {
+    constexpr uint64_t kMax = 6;
+    constexpr uint64_t kEver = 2 * 4 * kTinyBlocks.size + kMax;  // so many are counted, in all
+    Adders adders;
+    Lifecycle gate(kMax, /*places=*/2, adders.All(), kTinyBlocks);
+    int adding = 2;
+    for (const size_t place : {1u, 2u}) {
+      model.Spawn("adder", [&, place] {
+        for (int round = 0; round < 4; ++round) {
+          if (gate.Enter(1, nullptr, &adders.of[place]) == Entered::kYes) gate.LeaveAt(place);
+        }
+        --adding;
+      });
+    }
+    model.Spawn("batch", [&] {
+      if (gate.Enter(kMax) == Entered::kYes) gate.Leave(kMax);
+    });
+    model.Spawn("looker", [&] {
+      while (adding > 0) {
+        EXPECT_LE(gate.members(), kEver);
+        Model::Step();
+      }
+    });
+    model.Run();
+    EXPECT_EQ(gate.members(), 0u);
+  });
+}
+
+// One leaves, then another one uses its credit: there are never four.
+TEST(LifecycleModel, FullIsSaidOnlyWhereItWasFull) {
+  Explore(100'000, [](Model& model) {
+    Adders adders;
+    Lifecycle gate(4, /*places=*/1, adders.All(), kTinyBlocks);
+    ASSERT_EQ(gate.Enter(1, nullptr, &adders.of[0]), Entered::kYes);
+    ASSERT_EQ(gate.Enter(2), Entered::kYes);
+    bool left = false;
+    bool by_credit = false;
+    model.Spawn("worker", [&] {
+      gate.LeaveAt(1);
+      left = true;
+    });
+    model.Spawn("credit", [&] {
+      while (!left) Model::Step();
+      by_credit = adders.of[0].count() == 1;
+      static_cast<void>(gate.Enter(1, nullptr, &adders.of[0]));
+      by_credit = by_credit && adders.of[0].word.load() == 0;  // used, and not returned
+    });
+    Entered entered{};
+    model.Spawn("one", [&] { entered = gate.Enter(1); });
+    model.Run();
+    EXPECT_TRUE(!by_credit || entered == Entered::kYes);
+  });
+}
+
 }  // namespace
 }  // namespace taskvisor::internal

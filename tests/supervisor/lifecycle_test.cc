@@ -135,7 +135,7 @@ class LifecycleCredits : public ::testing::Test {
 
 TEST_F(LifecycleCredits, AreNoMembers) {
   ASSERT_EQ(EnterAs(0), Entered::kYes);
-  EXPECT_EQ(adders[0].count, 3u);
+  EXPECT_EQ(adders[0].count(), 3u);
   EXPECT_EQ(gate.members(), 1u);
   EXPECT_TRUE(gate.HasRoom(9));
   gate.Leave(1);
@@ -154,12 +154,12 @@ TEST_F(LifecycleCredits, EachGivesANumberOfItsOwn) {
 TEST_F(LifecycleCredits, OfOthersLeaveTheLimitExact) {
   ASSERT_EQ(EnterAs(0), Entered::kYes);
   EXPECT_EQ(gate.Enter(9), Entered::kYes) << "three of these places were credits";
-  EXPECT_EQ(adders[0].count, 0u);
+  EXPECT_EQ(adders[0].count(), 0u);
   EXPECT_EQ(EnterAs(0), Entered::kFull);
   EXPECT_EQ(EnterAs(1), Entered::kFull);
   gate.Leave(1);
   EXPECT_EQ(EnterAs(1), Entered::kYes);
-  EXPECT_EQ(adders[1].count, 0u) << "no blocks near the limit";
+  EXPECT_EQ(adders[1].count(), 0u) << "no blocks near the limit";
   EXPECT_EQ(EnterAs(0), Entered::kFull);
   EXPECT_EQ(gate.members(), 10u);
 }
