@@ -48,6 +48,13 @@ class ItemCount {
     return Missing(word_.load(std::memory_order_seq_cst)) > 0 && TryPromise();
   }
 
+  // The same after a push of `count`: as many items as are missing, and as there is something for.
+  // any(): whether some of it is still nobody's. start(): keeps a promise or calls it off.
+  template <class Any, class Start>
+  void Announce(uint64_t count, Any any, Start start) {
+    for (bool starts = Announce(); starts; starts = --count > 0 && any() && Announce()) start();
+  }
+
   // True: others were faster, and the promise is off. `workers` items drain then, and none
   // of them leaves over what this thread has pushed.
   [[nodiscard]] bool TryCallOff() {

@@ -84,8 +84,8 @@ void Pool::Submit(Runnable& runnable, Priority priority) {
 }
 
 void Pool::Announce(uint64_t count) {
-  bool starts = items_.Announce();
-  for (; starts; starts = --count > 0 && ready_.AnyUnclaimed() && items_.Announce()) StartItem();
+  items_.Announce(
+      count, [this] { return ready_.AnyUnclaimed(); }, [this] { StartItem(); });
 }
 
 // Keeps one promise, or calls it off.

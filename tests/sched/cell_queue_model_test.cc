@@ -127,7 +127,10 @@ TEST(CellQueueModel, ATakerThatIsStoppedKeepsOneElementAtMost) {
     model.Spawn("taker", [&] { scene.TakeAll(1); });
     model.Spawn("thaws it", [&] {
       while (scene.taken.size() < scene.total - 1) Model::Step();
-      for (; !over; Model::Step()) Model::WakeAll(&scene);
+      while (!over) {
+        Model::WakeAll(&scene);
+        Model::Step();
+      }
     });
     model.Run();
     EXPECT_EQ(scene.taken.size(), scene.total);

@@ -123,6 +123,9 @@ TEST(CellQueue, ThreadsBeyondItsLanesAreServedToo) {
   EXPECT_GT(of_overflow, 0u);
   while (TryTake(queue, cursor, value)) EXPECT_EQ(NumberOf(value), ++taken[PusherOf(value)]);
   for (const uint64_t count : taken) EXPECT_EQ(count, kEach);
+  EXPECT_FALSE(queue.AnyUnclaimed());
+  pushers.Push(kPushers - 1, 1);
+  EXPECT_TRUE(queue.AnyUnclaimed()) << "nobody would be woken for it";
 }
 
 TEST(CellQueue, AThreadThatEndedHandsItsLaneOn) {

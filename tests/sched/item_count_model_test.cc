@@ -30,8 +30,8 @@ struct Scene {
     Announce(count);
   }
   void Announce(uint64_t count) {
-    bool starts = items.Announce();
-    for (; starts; starts = --count > 0 && Any() && items.Announce()) StartItem();
+    items.Announce(
+        count, [this] { return Any(); }, [this] { StartItem(); });
   }
   bool Any() {
     Model::Step();
@@ -194,7 +194,10 @@ TEST(ItemCountModel, AnItemThatIsStoppedKeepsOneElementAtMost) {
     model.Spawn("worker", [&] { scene.Worker(); });
     model.Spawn("the one that lets it go on", [&] {
       while (scene.done < scene.total - 1) Model::Step();
-      for (; !over; Model::Step()) Model::WakeAll(&scene);
+      while (!over) {
+        Model::WakeAll(&scene);
+        Model::Step();
+      }
     });
     model.Run();
     EXPECT_EQ(scene.done, scene.total);

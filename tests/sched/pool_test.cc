@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <deque>
 #include <functional>
@@ -15,13 +16,16 @@
 
 #include "tests/sched/job.h"
 #include "tests/support/gate.h"
+#include "tests/support/seed.h"
 #include "tests/support/tbb_test.h"
 
 namespace taskvisor::internal {
 namespace {
 
+using std::chrono::steady_clock;
 using testing::Eventually;
 using testing::Gate;
+using testing::Random;
 
 TEST(Pool, RunsEverythingOnceThoughNobodyWaits) {
   Pool pool(2);
@@ -50,6 +54,44 @@ TEST(Pool, JoinWaitsForWhatIsQueuedAndForWhatThatSubmits) {
   pool.Submit(first);
   pool.Join();
   EXPECT_EQ(runs, 3);
+}
+
+// An item leaves some 30 us after it has found nothing: what is submitted at that time is seen by
+// the item or starts another one. Real processors, as no model knows their store buffers.
+TEST(Pool, WhatIsSubmittedWhileTheLastItemLeavesRuns) {
+  Pool pool(1);
+  pool.Start();
+  std::atomic<int> runs{0};
+  Job job([&](Seat&) { runs.fetch_add(1); });
+  Random random(testing::AnnouncedSeed());
+  for (int submitted = 1; submitted <= 20'000; ++submitted) {
+    pool.Submit(job);
+    ASSERT_TRUE(Eventually([&] { return runs == submitted; })) << "lost: " << submitted;
+    const auto next = steady_clock::now() + std::chrono::nanoseconds(random.Below(80'000));
+    while (steady_clock::now() < next) {
+    }
+  }
+  pool.Join();
+}
+
+// Neither ends before the other one has begun.
+TEST(Pool, ARangeOnAnIdlePoolStartsAsManyItemsAsItNeeds) {
+  Pool pool(2);
+  pool.Start();
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<int> inside{0};
+    std::atomic<bool> both{true};
+    Job job([&](Seat&) {
+      inside.fetch_add(1);
+      if (!Eventually([&] { return inside == 2; })) both = false;
+    });
+    std::vector<Runnable*> two{&job, &job};
+    pool.SubmitRange(two.begin(), two.size());
+    ASSERT_TRUE(Eventually([&] { return inside == 2; }));
+    ASSERT_TRUE(both);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // its items leave, mostly
+  }
+  pool.Join();
 }
 
 // One seat claims several elements and meets a long body with them; the other one repeats.
