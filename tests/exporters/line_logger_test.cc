@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <sstream>
 #include <string>
@@ -56,6 +57,7 @@ TEST(LineLogger, SaysThatAWriteFailed) {
   EXPECT_FALSE(logger.failed());
   logger.OnEvent(Made(EventKind::kShutdownRequested, 1));
   EXPECT_TRUE(logger.failed());
+  EXPECT_EQ(logger.error(), ENOSPC);
   std::fclose(full);
 }
 

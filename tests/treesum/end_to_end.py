@@ -233,7 +233,7 @@ class Failures(TreeTest):
 
         result = run(b".", b"--quiet", b"--events", b"/dev/full", cwd=self.cwd)
         self.assertEqual(result.returncode, 1)
-        self.assertIn(b"cannot write '/dev/full'", result.stderr)
+        self.assertIn(b"cannot write '/dev/full': No space left on device", result.stderr)
 
     def test_usage_errors_are_exit_code_2(self):
         for words in ([], [b"--bogus", b"."], [b"/no/such/folder"], [b".", b""], [b"/dev/null"],

@@ -105,7 +105,7 @@ int Main(Options options) {
   const auto job = std::make_shared<Job>(std::move(tree), std::move(options));
   const RunResult run = RunWithProgress(job, outputs.events.get());
   WriteManifest(*job, run, outputs.manifest);
-  outputs.events.Close();
+  outputs.events.Close(run.events_error);
 
   Summary summary = Summarize(*job, run);
   summary.wall_seconds = std::chrono::duration<double>(steady_clock::now() - start).count();

@@ -33,14 +33,15 @@ void OutputFile::Write(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), file_) != text.size()) Failed();
 }
 
-void OutputFile::Close() {
+void OutputFile::Close(int error) {
   if (file_ == nullptr) return;
   std::FILE* const file = std::exchange(file_, nullptr);
   // A failed write leaves its mark on the stream, whoever wrote, but not its reason: EIO
-  // stands for one that the last flush does not meet again.
+  // stands for one that nobody knows and that the last flush does not meet again.
   const bool marked = std::ferror(file) != 0;
   errno = EIO;
   const int closed = borrowed_ ? std::fflush(file) : std::fclose(file);
+  if (error != 0) errno = error;
   if ((marked || closed != 0) && !failed_) Failed();
 }
 

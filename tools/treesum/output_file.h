@@ -27,8 +27,9 @@ class OutputFile {
   void Use(std::FILE* stream, std::string name);
 
   void Write(std::string_view text);
-  // Writes out what is buffered; a file of its own is closed. Once.
-  void Close();
+  // Writes out what is buffered; a file of its own is closed. Once. `error`: the errno of a write
+  // by somebody else that has failed; 0: not known, or none has.
+  void Close(int error = 0);
 
   [[nodiscard]] std::FILE* get() const { return file_; }
   [[nodiscard]] bool failed() const { return failed_; }

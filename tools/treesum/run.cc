@@ -114,6 +114,7 @@ RunResult RunJob(const std::shared_ptr<Job>& job, std::FILE* events) {
   if (writer != nullptr) {
     writer->Flush();
     result.events = Count(supervisor->Serve(), *writer);
+    result.events_error = writer->error();
   }
   return result;
 }

@@ -31,6 +31,7 @@ struct RunResult {
   int signal = 0;                  // that ended the run; 0: it ended by itself
   absl::Status trouble;            // of the supervisor itself, stuck tasks apart
   std::optional<EventCounts> events;
+  int events_error = 0;  // an errno, if they could not be written
 };
 
 // Hashes all files of the job under a supervisor, until all are done or SIGINT, SIGTERM or

@@ -49,6 +49,8 @@ class ChromeTrace final : public Subscriber {
 
   // A write has failed; nothing was written after it. Any thread.
   [[nodiscard]] bool failed() const { return output_.failed(); }
+  // Why: an errno; 0 if none has.
+  [[nodiscard]] int error() const { return output_.error(); }
 
  private:
   struct Open {

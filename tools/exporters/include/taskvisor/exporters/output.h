@@ -12,9 +12,9 @@ namespace taskvisor::exporters {
 //
 // Where an exporter writes: a FILE or a stream, which stays the caller's and must live
 // longer than the exporter. The first write that fails ends the writing: what follows is
-// dropped, and `failed` says so from then on.
+// dropped, and `failed` says so from then on, `error` why: errno, or EIO where that is not known.
 //
-// Write and Flush: one thread at a time. failed: any thread.
+// Write and Flush: one thread at a time. failed, error: any thread.
 class Output {
  public:
   Output(std::FILE* file) : file_(file) {}            // NOLINT(google-explicit-constructor)
@@ -24,17 +24,16 @@ class Output {
   void Write(std::string_view text);
   void Flush();
 
-  [[nodiscard]] bool failed() const { return failed_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool failed() const { return error() != 0; }
+  // 0: none.
+  [[nodiscard]] int error() const { return error_.load(std::memory_order_relaxed); }
 
  private:
-  void Check(bool good) {
-    // relaxed: the flag is all there is to see.
-    if (!good) failed_.store(true, std::memory_order_relaxed);
-  }
+  void Fail(int error);
 
   std::FILE* file_ = nullptr;
   std::ostream* stream_ = nullptr;
-  std::atomic<bool> failed_{false};
+  std::atomic<int> error_{0};  // relaxed: it is all there is to see
 };
 
 }  // namespace taskvisor::exporters
