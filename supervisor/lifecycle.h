@@ -34,7 +34,7 @@ namespace taskvisor::internal {
 //            before the gate closed, or not at all. Who uses a credit looks afterwards whether the
 //            gate is closed, and leaves again if so: whoever closed it counts it as a member until
 //            then, or came too late for it
-// Credits: | returned, ever : 48 | credits : 16 |
+// Credits: | returned, ever : 40 | blocks brought, ever, mod 256 : 8 | credits : 16 |
 // Watched: | empty : 1 | room : 1 |
 //   room     somebody waits for room: the next to leave takes the bit and notifies
 //   empty    somebody waits until all have left: the last one takes the bit and notifies
@@ -44,10 +44,13 @@ namespace taskvisor::internal {
 //   L2  members(), which adds up what has left, then the credits, then reads the word, is not less
 //       than the members were when it began with the credits: "nobody" is true. It may count
 //       somebody who has just left, and credits that are on their way
-//   L3  refused as full is who has found, while neither the word nor what is gone changed, that
-//       there are no credits: then it was full at that moment
+//   L3  refused as full is who has found, while the word, what is gone and the blocks brought did
+//       not change, that there are no credits: then it was full at that moment. (While the word
+//       does not change no more blocks are brought than there are threads that may have one.)
 //   L4  between a block and its credits, two steps of one thread, the block's places count as
 //       taken. When they come, who waits for room is told. Near the limit there are no blocks
+//   L5  once it is closed and empty it stays empty: who closes it returns all credits, and so does
+//       who brings some and finds it closed
 //
 // seq_cst: a store-load pair between who leaves, or brings credits (counts, then looks whether
 // somebody watches), and who waits (says that it watches, then adds up), and one between who uses a
@@ -124,6 +127,7 @@ class Lifecycle {
   // True for the one that closed it. seq_cst: see ActorState::Commit.
   bool Close() {
     const uint64_t seen = word_.fetch_or(kClosed, std::memory_order_seq_cst);
+    static_cast<void>(Revoke());
     changed_.Notify();
     return !Closed(seen);
   }
@@ -131,7 +135,7 @@ class Lifecycle {
     // Then the word is as much as is gone only if nobody has a credit, and nobody gets one without
     // a change of the word.
     static_cast<void>(Revoke());
-    const uint64_t gone = Gone();
+    const uint64_t gone = AddUp().gone;
     const auto update = UpdateIf(
         word_, [=](uint64_t w) { return !Closed(w) && Count(w) == gone; },
         [](uint64_t w) { return w | kClosed; });
@@ -163,14 +167,16 @@ class Lifecycle {
 
   static constexpr uint64_t kClosed = 1;
   static constexpr uint64_t kEnteredOne = 2;
-  static constexpr uint64_t kReturnedOne = uint64_t{1} << 16;
+  static constexpr uint64_t kBroughtOne = uint64_t{1} << 16;
+  static constexpr uint64_t kReturnedOne = uint64_t{1} << 24;
   static constexpr uint32_t kRoomWatched = 1;
   static constexpr uint32_t kEmptyWatched = 2;
   static constexpr uint32_t kWatched = kRoomWatched | kEmptyWatched;
 
   static bool Closed(uint64_t w) { return (w & kClosed) != 0; }
   static uint64_t Count(uint64_t w) { return w / kEnteredOne; }
-  static uint64_t CreditsIn(uint64_t word) { return word % kReturnedOne; }
+  static uint64_t CreditsIn(uint64_t word) { return word % kBroughtOne; }
+  static uint64_t BroughtIn(uint64_t word) { return word % kReturnedOne / kBroughtOne; }
   static uint64_t ReturnedIn(uint64_t word) { return word / kReturnedOne; }
 
   [[nodiscard]] Entered EnterByWord(uint64_t count, uint64_t* ordinal) {
@@ -194,13 +200,14 @@ class Lifecycle {
   // There seemed to be no room. True: there was none (L3); else what has changed is in `seen` and
   // `gone`.
   [[nodiscard]] bool LookAgain(uint64_t& seen, uint64_t& gone) {
-    if (const uint64_t now = Gone(); now != gone) {
-      gone_seen_.store(gone = now, std::memory_order_release);
+    const Sums sums = AddUp();
+    if (sums.gone != gone) {
+      gone_seen_.store(gone = sums.gone, std::memory_order_release);
       return false;
     }
     if (Revoke()) return false;
     const uint64_t before = std::exchange(seen, word_.load(std::memory_order_acquire));
-    return seen == before && Gone() == gone;
+    return seen == before && AddUp() == sums;
   }
 
   // A block may be given out.
@@ -212,7 +219,12 @@ class Lifecycle {
   // Of a block of which one has entered. REQUIRES: it has none.
   void BringCredits(Credits& mine, uint64_t first) {
     mine.end = first + blocks_.size;
-    mine.word.fetch_add(blocks_.size - 1, std::memory_order_seq_cst);
+    // relaxed: nobody else changes it while there are none.
+    const uint64_t word = mine.word.load(std::memory_order_relaxed);
+    const uint64_t brought = (BroughtIn(word) + 1) % (kReturnedOne / kBroughtOne);
+    mine.word.store(ReturnedIn(word) * kReturnedOne + brought * kBroughtOne + blocks_.size - 1,
+                    std::memory_order_seq_cst);
+    if (closed()) static_cast<void>(Revoke());
     TellOfRoom();  // who has added up before may wait for just these places
   }
   // How many there were; one is taken. 0: none.
@@ -226,6 +238,8 @@ class Lifecycle {
   bool Revoke() {
     bool some = false;
     for (Credits* const adder : adders_) {
+      // seq_cst: who brings some, and looks then whether the gate is closed.
+      if (CreditsIn(adder->word.load(std::memory_order_seq_cst)) == 0) continue;
       some |=
           UpdateIf(
               adder->word, [](uint64_t word) { return CreditsIn(word) > 0; },
@@ -241,12 +255,19 @@ class Lifecycle {
     for (size_t i = 0; i < places_; ++i) left += left_[i].count.load(std::memory_order_seq_cst);
     return left;
   }
-  [[nodiscard]] uint64_t Gone() const {
-    uint64_t gone = LeftByAll();
+  struct Sums {
+    uint64_t gone;
+    uint64_t brought;
+    bool operator==(const Sums&) const = default;
+  };
+  [[nodiscard]] Sums AddUp() const {
+    Sums sums{LeftByAll(), 0};
     for (const Credits* const adder : adders_) {
-      gone += ReturnedIn(adder->word.load(std::memory_order_seq_cst));
+      const uint64_t word = adder->word.load(std::memory_order_seq_cst);
+      sums.gone += ReturnedIn(word);
+      sums.brought += BroughtIn(word);
     }
-    return gone;
+    return sums;
   }
   void TellOfRoom() {
     if ((watched_.load(std::memory_order_seq_cst) & kRoomWatched) == 0) return;

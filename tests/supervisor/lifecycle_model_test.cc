@@ -254,6 +254,53 @@ TEST(LifecycleModel, MembersAreNeverFewerThanNone) {
   });
 }
 
+// What a shutdown asks again, in each of its phases: empty behind the close is empty for good.
+TEST(LifecycleModel, OnceEmptyBehindTheCloseItStaysEmpty) {
+  Explore(30'000, [](Model& model) {
+    Adders adders;
+    Lifecycle gate(8, /*places=*/0, adders.All(), {.size = 4, .slack = 0});
+    ASSERT_EQ(gate.Enter(1, nullptr, &adders.of[0]), Entered::kYes);  // three credits are left
+    gate.Leave(1);
+    for (const size_t adder : {0u, 1u}) {
+      model.Spawn("adder", [&, adder] {
+        for (int i = 0; i < 3; ++i) {
+          if (gate.Enter(1, nullptr, &adders.of[adder]) == Entered::kYes) gate.Leave(1);
+        }
+      });
+    }
+    model.Spawn("shutdown", [&] {
+      gate.Close();
+      Await(gate.changed(), [&] {
+        gate.WatchEmpty();
+        return gate.members() == 0;
+      });
+      for (int phase = 0; phase < 2; ++phase) EXPECT_EQ(gate.members(), 0u);
+    });
+    model.Run();
+  });
+}
+
+// There is one at every moment: first the one of adder 1, then also that of adder 0, which comes
+// while another thread looks for credits and has passed by, then only that.
+TEST(LifecycleModel, NobodyIsRefusedWhileThereIsAlwaysACredit) {
+  Explore(50'000, [](Model& model) {
+    Adders adders;
+    Lifecycle gate(4, /*places=*/0, adders.All(), kTinyBlocks);
+    ASSERT_EQ(gate.Enter(1, nullptr, &adders.of[1]), Entered::kYes);
+    bool brought = false;
+    model.Spawn("block", [&] {
+      EXPECT_EQ(gate.Enter(1, nullptr, &adders.of[0]), Entered::kYes);
+      brought = true;
+    });
+    model.Spawn("credit", [&] {
+      while (!brought) Model::Step();
+      static_cast<void>(Lifecycle::TakeOne(adders.of[1]));  // and never a block (L4)
+    });
+    model.Spawn("one", [&] { EXPECT_EQ(gate.Enter(1), Entered::kYes); });
+    model.Run();
+  });
+}
+
 // One leaves, then another one uses its credit: there are never four.
 TEST(LifecycleModel, FullIsSaidOnlyWhereItWasFull) {
   Explore(100'000, [](Model& model) {
