@@ -34,7 +34,7 @@ namespace taskvisor::internal {
 //            before the gate closed, or not at all. Who uses a credit looks afterwards whether the
 //            gate is closed, and leaves again if so: whoever closed it counts it as a member until
 //            then, or came too late for it
-// Credits: | returned, ever : 40 | blocks brought, ever, mod 256 : 8 | credits : 16 |
+// Credits: | blocks brought, ever, mod 256 : 8 | returned, ever : 40 | credits : 16 |
 // Watched: | empty : 1 | room : 1 |
 //   room     somebody waits for room: the next to leave takes the bit and notifies
 //   empty    somebody waits until all have left: the last one takes the bit and notifies
@@ -98,8 +98,10 @@ class Lifecycle {
     if (HasSlack()) {
       uint64_t first = 0;
       const Entered entered = EnterByWord(blocks_.size, &first);
-      if (entered == Entered::kYes) BringCredits(*mine, first);
-      if (entered == Entered::kYes && ordinal != nullptr) *ordinal = first;
+      if (entered == Entered::kYes) {
+        BringCredits(*mine, first);
+        if (ordinal != nullptr) *ordinal = first;
+      }
       if (entered != Entered::kFull) return entered;
     }
     return EnterByWord(1, ordinal);
@@ -145,12 +147,8 @@ class Lifecycle {
 
   [[nodiscard]] bool closed() const { return Closed(word_.load(std::memory_order_seq_cst)); }
   [[nodiscard]] uint64_t members() const {
-    uint64_t others = LeftByAll();
-    for (const Credits* const adder : adders_) {
-      const uint64_t credits = adder->word.load(std::memory_order_seq_cst);
-      others += CreditsIn(credits) + ReturnedIn(credits);
-    }
-    return Count(word_.load(std::memory_order_seq_cst)) - others;
+    const Sums sums = AddUp();
+    return Count(word_.load(std::memory_order_seq_cst)) - sums.credits - sums.gone;
   }
   [[nodiscard]] bool HasRoom(uint64_t count) const { return members() + count <= max_; }
 
@@ -167,17 +165,18 @@ class Lifecycle {
 
   static constexpr uint64_t kClosed = 1;
   static constexpr uint64_t kEnteredOne = 2;
-  static constexpr uint64_t kBroughtOne = uint64_t{1} << 16;
-  static constexpr uint64_t kReturnedOne = uint64_t{1} << 24;
+  static constexpr uint64_t kReturnedOne = uint64_t{1} << 16;
+  static constexpr uint64_t kBroughtOne = uint64_t{1} << 56;
   static constexpr uint32_t kRoomWatched = 1;
   static constexpr uint32_t kEmptyWatched = 2;
   static constexpr uint32_t kWatched = kRoomWatched | kEmptyWatched;
 
   static bool Closed(uint64_t w) { return (w & kClosed) != 0; }
   static uint64_t Count(uint64_t w) { return w / kEnteredOne; }
-  static uint64_t CreditsIn(uint64_t word) { return word % kBroughtOne; }
-  static uint64_t BroughtIn(uint64_t word) { return word % kReturnedOne / kBroughtOne; }
-  static uint64_t ReturnedIn(uint64_t word) { return word / kReturnedOne; }
+  static uint64_t CreditsIn(uint64_t word) { return word % kReturnedOne; }
+  static uint64_t ReturnedIn(uint64_t word) { return word % kBroughtOne / kReturnedOne; }
+  static uint64_t BroughtIn(uint64_t word) { return word / kBroughtOne; }
+  static bool HasCredits(uint64_t word) { return CreditsIn(word) > 0; }
 
   [[nodiscard]] Entered EnterByWord(uint64_t count, uint64_t* ordinal) {
     PrefetchForWrite(&word_);  // else the line comes over twice, the first time to be read only
@@ -219,19 +218,14 @@ class Lifecycle {
   // Of a block of which one has entered. REQUIRES: it has none.
   void BringCredits(Credits& mine, uint64_t first) {
     mine.end = first + blocks_.size;
-    // relaxed: nobody else changes it while there are none.
-    const uint64_t word = mine.word.load(std::memory_order_relaxed);
-    const uint64_t brought = (BroughtIn(word) + 1) % (kReturnedOne / kBroughtOne);
-    mine.word.store(ReturnedIn(word) * kReturnedOne + brought * kBroughtOne + blocks_.size - 1,
-                    std::memory_order_seq_cst);
+    mine.word.fetch_add(kBroughtOne + blocks_.size - 1, std::memory_order_seq_cst);
     if (closed()) static_cast<void>(Revoke());
     TellOfRoom();  // who has added up before may wait for just these places
   }
   // How many there were; one is taken. 0: none.
   static uint64_t TakeOne(Credits& mine) {
     const auto taken = UpdateIf(
-        mine.word, [](uint64_t word) { return CreditsIn(word) > 0; },
-        [](uint64_t word) { return word - 1; }, std::memory_order_seq_cst);
+        mine.word, HasCredits, [](uint64_t word) { return word - 1; }, std::memory_order_seq_cst);
     return taken ? CreditsIn(taken.seen) : 0;
   }
   // Returns all credits. False: there were none.
@@ -239,13 +233,12 @@ class Lifecycle {
     bool some = false;
     for (Credits* const adder : adders_) {
       // seq_cst: who brings some, and looks then whether the gate is closed.
-      if (CreditsIn(adder->word.load(std::memory_order_seq_cst)) == 0) continue;
-      some |=
-          UpdateIf(
-              adder->word, [](uint64_t word) { return CreditsIn(word) > 0; },
-              [](uint64_t word) { return word - CreditsIn(word) + CreditsIn(word) * kReturnedOne; },
-              std::memory_order_seq_cst)
-              .done;
+      if (!HasCredits(adder->word.load(std::memory_order_seq_cst))) continue;
+      const auto returned = UpdateIf(
+          adder->word, HasCredits,
+          [](uint64_t word) { return word + CreditsIn(word) * (kReturnedOne - 1); },
+          std::memory_order_seq_cst);
+      some |= returned.done;
     }
     return some;
   }
@@ -257,14 +250,16 @@ class Lifecycle {
   }
   struct Sums {
     uint64_t gone;
+    uint64_t credits;
     uint64_t brought;
     bool operator==(const Sums&) const = default;
   };
   [[nodiscard]] Sums AddUp() const {
-    Sums sums{LeftByAll(), 0};
+    Sums sums{LeftByAll(), 0, 0};
     for (const Credits* const adder : adders_) {
       const uint64_t word = adder->word.load(std::memory_order_seq_cst);
       sums.gone += ReturnedIn(word);
+      sums.credits += CreditsIn(word);
       sums.brought += BroughtIn(word);
     }
     return sums;
